@@ -1,0 +1,26 @@
+//! Every bound on what a flag may hold: enforced by the server when it saves and by each reader when it loads.
+
+/// Longest key of a flag, project, environment or segment, in bytes.
+pub const KEY_LENGTH: usize = 100;
+/// Most variations of one flag.
+pub const VARIATIONS: usize = 64;
+/// Longest name of a variation, in bytes.
+pub const VARIATION_NAME_LENGTH: usize = 100;
+/// Most rules of one flag in one environment.
+pub const RULES: usize = 500;
+/// Most clauses of one rule.
+pub const CLAUSES: usize = 100;
+/// Most values of one clause.
+pub const CLAUSE_VALUES: usize = 10_000;
+/// Longest name of an attribute, in bytes.
+pub const ATTRIBUTE_LENGTH: usize = 200;
+/// Most individual targets of one flag in one environment, over all its variations.
+pub const TARGETS: usize = 100_000;
+/// Longest targeting key of an individual target, in bytes.
+pub const TARGETING_KEY_LENGTH: usize = 1_000;
+/// Longest salt a person may give, in characters.
+pub const SALT_LENGTH: usize = 64;
+/// Largest JSON of one variation's value, in bytes.
+pub const VALUE_BYTES: usize = 65_536;
+/// Largest magnitude of an integer value: every language's doubles hold it exactly.
+pub const INTEGER: i64 = 1 << 53;

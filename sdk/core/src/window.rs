@@ -1,0 +1,254 @@
+//! Measurement windows: what the requests of one arm of a release did in ten seconds, as sufficient statistics.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+/// The metric of a request's outcome: a ratio of failures.
+pub const REQUEST_ERROR: &str = "request.error";
+/// The metric of a request's latency, in milliseconds.
+pub const REQUEST_DURATION_MS: &str = "request.duration_ms";
+/// The arm that meets the change.
+pub const TREATMENT: &str = "treatment";
+/// The arm that does not.
+pub const CONTROL: &str = "control";
+/// Most labels kept in one window.
+pub const LABELS: usize = 20;
+/// Ratio of a histogram's bucket bounds.
+pub const HISTOGRAM_RATIO: f64 = 1.04;
+
+const LOWEST_BUCKET: i32 = -1_000;
+const HIGHEST_BUCKET: i32 = 2_000;
+
+/// What an SDK sends: several windows, at most once by (instance, sequence).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Batch {
+    /// Names the process.
+    pub instance: String,
+    /// Names the service.
+    pub application: String,
+    /// Grows with each batch of the instance.
+    pub sequence: u64,
+    /// The windows.
+    pub windows: Vec<Window>,
+}
+
+/// One metric in one arm of one release over one window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Window {
+    /// When the window begins, on the server's clock.
+    pub start: DateTime<Utc>,
+    /// How long it lasts.
+    pub seconds: u32,
+    /// The release's id.
+    pub release: String,
+    /// The arm's name.
+    pub arm: String,
+    /// The metric.
+    pub metric: String,
+    /// What was counted.
+    #[serde(flatten)]
+    pub summary: Summary,
+}
+
+/// The sufficient statistics of a window.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Summary {
+    /// Errors, conversions.
+    Ratio(Ratio),
+    /// Latencies, any number.
+    Values(Values),
+}
+
+/// Trials and hits.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ratio {
+    /// Trials.
+    pub n: u64,
+    /// Hits, at most `n`.
+    pub k: u64,
+    /// What the hits were, most frequent first: a name and how often.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<(String, u64)>,
+}
+
+impl Ratio {
+    /// Counts one trial; `label` names a hit and is ignored otherwise.
+    pub fn record(&mut self, hit: bool, label: Option<&str>) {
+        self.n += 1;
+        if hit {
+            self.k += 1;
+            if let Some(label) = label {
+                self.label(label, 1);
+            }
+        }
+    }
+
+    /// Adds another window's counts.
+    pub fn merge(&mut self, other: &Self) {
+        self.n = self.n.saturating_add(other.n);
+        self.k = self.k.saturating_add(other.k);
+        for (label, count) in &other.labels {
+            self.label(label, *count);
+        }
+        self.labels.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    }
+
+    fn label(&mut self, label: &str, count: u64) {
+        if let Some((_, total)) = self.labels.iter_mut().find(|(known, _)| known == label) {
+            *total = total.saturating_add(count);
+        } else if self.labels.len() < LABELS {
+            self.labels.push((label.to_owned(), count));
+        }
+    }
+}
+
+/// Mergeable moments, extremes, a histogram and exact counts above the limits that guards watch.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Values {
+    /// How many values.
+    pub n: u64,
+    /// Their mean; 0 without values.
+    pub mean: f64,
+    /// Sum of squared deviations from the mean (Welford).
+    pub m2: f64,
+    /// Smallest value; 0 without values.
+    #[serde(default)]
+    pub min: f64,
+    /// Largest value; 0 without values.
+    #[serde(default)]
+    pub max: f64,
+    /// Counts by bucket, bucket b being (1.04^(b−1), 1.04^b]; buckets without values are left out.
+    #[serde(default, with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    pub histogram: BTreeMap<i32, u64>,
+    /// `(limit, count of values above it)`, limits rising.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub above: Vec<(f64, u64)>,
+}
+
+impl Values {
+    /// A window that counts values above each of `limits`.
+    #[must_use]
+    pub fn watching(limits: &[f64]) -> Self {
+        let mut above: Vec<_> = limits.iter().map(|limit| (*limit, 0)).collect();
+        above.sort_by(|a, b| a.0.total_cmp(&b.0));
+        above.dedup();
+        Self { above, ..Self::default() }
+    }
+
+    /// Counts one value. Infinities and NaN are left out.
+    pub fn record(&mut self, value: f64) {
+        if !value.is_finite() {
+            return;
+        }
+        self.min = if self.n == 0 { value } else { self.min.min(value) };
+        self.max = if self.n == 0 { value } else { self.max.max(value) };
+        self.n += 1;
+        let delta = value - self.mean;
+        self.mean += delta / self.n as f64;
+        self.m2 += delta * (value - self.mean);
+        *self.histogram.entry(bucket_of(value)).or_insert(0) += 1;
+        for (limit, count) in &mut self.above {
+            if value > *limit {
+                *count += 1;
+            }
+        }
+    }
+
+    /// Adds another window's values (Chan's parallel form of Welford).
+    ///
+    /// A limit that only one side counted stays only if the other side's largest value shows that it has none above.
+    pub fn merge(&mut self, other: &Self) {
+        if other.n == 0 {
+            return;
+        }
+        if self.n == 0 {
+            *self = other.clone();
+            return;
+        }
+        let mut above: Vec<(f64, u64)> = Vec::new();
+        for (limit, _) in self.above.iter().chain(&other.above) {
+            let known = above.iter().any(|(done, _)| done == limit);
+            if let (false, Some(a), Some(b)) = (known, self.above(*limit), other.above(*limit)) {
+                above.push((*limit, a.saturating_add(b)));
+            }
+        }
+        above.sort_by(|a, b| a.0.total_cmp(&b.0));
+        self.above = above;
+
+        let (a, b) = (self.n as f64, other.n as f64);
+        let delta = other.mean - self.mean;
+        self.mean += delta * b / (a + b);
+        self.m2 += other.m2 + delta * delta * a * b / (a + b);
+        self.n = self.n.saturating_add(other.n);
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+        for (bucket, count) in &other.histogram {
+            let total = self.histogram.entry(*bucket).or_insert(0);
+            *total = total.saturating_add(*count);
+        }
+    }
+
+    /// How many values were above `limit`, or `None` when that was not counted exactly.
+    #[must_use]
+    pub fn above(&self, limit: f64) -> Option<u64> {
+        let counted = self.above.iter().find(|(known, _)| *known == limit).map(|(_, count)| *count);
+        counted.or_else(|| (self.n == 0 || self.max <= limit).then_some(0))
+    }
+
+    /// Sample variance; 0 below two values.
+    #[must_use]
+    pub fn variance(&self) -> f64 {
+        if self.n < 2 { 0.0 } else { self.m2 / (self.n - 1) as f64 }
+    }
+}
+
+/// The histogram bucket of a value: the b with 1.04^(b−1) < value ≤ 1.04^b. Zero and less fall into the lowest.
+#[must_use]
+pub fn bucket_of(value: f64) -> i32 {
+    if value <= 0.0 {
+        return LOWEST_BUCKET;
+    }
+    let guess = (value.ln() / HISTOGRAM_RATIO.ln()).ceil();
+    let mut bucket = (guess as i32).clamp(LOWEST_BUCKET, HIGHEST_BUCKET);
+    // The logarithm may be off by one part in 2^52, which matters just at a bound.
+    while bucket < HIGHEST_BUCKET && value > upper_bound(bucket) {
+        bucket += 1;
+    }
+    while bucket > LOWEST_BUCKET && value <= upper_bound(bucket - 1) {
+        bucket -= 1;
+    }
+    bucket
+}
+
+/// Upper bound of a histogram bucket.
+#[must_use]
+pub fn upper_bound(bucket: i32) -> f64 {
+    HISTOGRAM_RATIO.powi(bucket)
+}
+
+/// A map as a list of pairs, since JSON's keys are strings.
+mod pairs {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(map: &BTreeMap<i32, u64>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(map.iter())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<BTreeMap<i32, u64>, D::Error> {
+        let list = Vec::<(i32, u64)>::deserialize(deserializer)?;
+        let mut map = BTreeMap::new();
+        for (bucket, count) in list {
+            let total: &mut u64 = map.entry(bucket).or_insert(0);
+            *total = total.saturating_add(count);
+        }
+        Ok(map)
+    }
+}
+
+#[cfg(test)]
+mod tests;
