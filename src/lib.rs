@@ -1,1 +1,11 @@
-//! x
+//! Bellwether: one program that decides who sees a change, watches how the change does, and takes it back by itself
+//! when it does harm.
+//!
+//! A domain is a folder: its `mod` holds the rules, `store` its queries, `api` its JSON, `pages` its HTML. What may use
+//! what is written in `ARCHITECTURE.md` and checked by `tests/tidy.rs`.
+
+pub mod clock;
+pub mod db;
+pub mod error;
+mod files;
+pub mod input;

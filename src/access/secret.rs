@@ -1,0 +1,45 @@
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest, Sha256};
+
+/// A token or password that is never printed, logged or stored as it is.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// A secret somebody showed.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// A new random secret of 256 bits behind `prefix`.
+    pub fn random(prefix: &str) -> Self {
+        let bytes: [u8; 32] = rand::random();
+        Self(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes)))
+    }
+
+    /// What is stored of it and looked up: SHA-256, which is enough for 256 random bits.
+    ///
+    /// A look-up by this hash takes the same time whatever the secret nearly was.
+    pub fn hash(&self) -> String {
+        URL_SAFE_NO_PAD.encode(Sha256::digest(self.0.as_bytes()))
+    }
+
+    /// A secret that follows from this one for another purpose, and from which this one does not follow.
+    pub fn derived(&self, purpose: &str) -> String {
+        URL_SAFE_NO_PAD.encode(Sha256::new().chain_update(purpose).chain_update([0]).chain_update(&self.0).finalize())
+    }
+
+    /// The text, for the one who is to have it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}

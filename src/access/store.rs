@@ -1,0 +1,66 @@
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+
+use crate::db::schema::{credentials, users};
+use crate::db::{Connection, Timestamp, on_backend};
+use crate::error::Result;
+
+#[derive(Clone, Debug, Queryable, Insertable, Selectable)]
+#[diesel(table_name = credentials)]
+pub(super) struct CredentialRow {
+    pub(super) id: String,
+    pub(super) kind: String,
+    pub(super) hash: String,
+    pub(super) name: String,
+    pub(super) role: Option<String>,
+    pub(super) environment_id: Option<i64>,
+    pub(super) user_id: Option<String>,
+    pub(super) created_at: Timestamp,
+    pub(super) expires_at: Option<Timestamp>,
+    pub(super) revoked_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Debug, Queryable, Insertable, Selectable)]
+#[diesel(table_name = users)]
+pub(super) struct UserRow {
+    pub(super) id: String,
+    pub(super) username: String,
+    pub(super) password_hash: String,
+    pub(super) role: String,
+    pub(super) created_at: Timestamp,
+}
+
+/// Credentials that are neither revoked nor expired.
+pub(super) fn live_credentials(connection: &mut Connection<'_>, now: DateTime<Utc>) -> Result<Vec<CredentialRow>> {
+    let query = credentials::table
+        .filter(credentials::revoked_at.is_null())
+        .filter(credentials::expires_at.is_null().or(credentials::expires_at.gt(Timestamp(now))))
+        .select(CredentialRow::as_select());
+    Ok(on_backend!(connection, |c| query.load(c))?)
+}
+
+pub(super) fn users(connection: &mut Connection<'_>) -> Result<Vec<UserRow>> {
+    Ok(on_backend!(connection, |c| users::table.select(UserRow::as_select()).load(c))?)
+}
+
+pub(super) fn user_named(connection: &mut Connection<'_>, name: &str) -> Result<Option<UserRow>> {
+    let query = users::table.filter(users::username.eq(name)).select(UserRow::as_select());
+    Ok(on_backend!(connection, |c| query.first(c).optional())?)
+}
+
+pub(super) fn insert_user(connection: &mut Connection<'_>, row: &UserRow) -> Result<()> {
+    on_backend!(connection, |c| diesel::insert_into(users::table).values(row).execute(c))?;
+    Ok(())
+}
+
+pub(super) fn insert_credential(connection: &mut Connection<'_>, row: &CredentialRow) -> Result<()> {
+    on_backend!(connection, |c| diesel::insert_into(credentials::table).values(row).execute(c))?;
+    Ok(())
+}
+
+pub(super) fn revoke(connection: &mut Connection<'_>, id: &str, now: DateTime<Utc>) -> Result<()> {
+    let target = credentials::table.filter(credentials::id.eq(id));
+    let update = diesel::update(target).set(credentials::revoked_at.eq(Some(Timestamp(now))));
+    on_backend!(connection, |c| update.execute(c))?;
+    Ok(())
+}

@@ -1,0 +1,31 @@
+//! The one place that reads the clock.
+
+use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+
+/// Now, in whole microseconds: what the stores keep.
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+pub fn now() -> DateTime<Utc> {
+    let now = Utc::now();
+    now.duration_trunc(TimeDelta::microseconds(1)).unwrap_or(now)
+}
+
+/// A time as the API writes it: RFC 3339, UTC, six digits of a second.
+pub fn rfc3339(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
+}
+
+/// [`rfc3339`] for `#[serde(with = "…")]`.
+pub mod serde_rfc3339 {
+    use chrono::{DateTime, Utc};
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    /// Writes the time with six digits.
+    pub fn serialize<S: Serializer>(at: &DateTime<Utc>, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&at.format("%Y-%m-%dT%H:%M:%S%.6fZ"))
+    }
+
+    /// Reads any RFC 3339 time.
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<DateTime<Utc>, D::Error> {
+        DateTime::<Utc>::deserialize(deserializer)
+    }
+}

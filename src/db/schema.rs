@@ -1,0 +1,107 @@
+//! The tables, for every backend. Text, bigint, double and bool only; JSON is kept as text, to the letter.
+
+diesel::table! {
+    meta (name) { name -> Text, value -> Text, }
+}
+
+diesel::table! {
+    projects (id) {
+        id -> BigInt, key -> Text, name -> Text, description -> Text, version -> BigInt,
+        created_at -> Text, updated_at -> Text,
+    }
+}
+
+diesel::table! {
+    environments (id) {
+        id -> BigInt, project_id -> BigInt, key -> Text, name -> Text, production -> Bool, position -> BigInt,
+        revision -> BigInt, state_hash -> Text, version -> BigInt, created_at -> Text, updated_at -> Text,
+    }
+}
+
+diesel::table! {
+    users (id) { id -> Text, username -> Text, password_hash -> Text, role -> Text, created_at -> Text, }
+}
+
+diesel::table! {
+    credentials (id) {
+        id -> Text, kind -> Text, hash -> Text, name -> Text, role -> Nullable<Text>,
+        environment_id -> Nullable<BigInt>, user_id -> Nullable<Text>,
+        created_at -> Text, expires_at -> Nullable<Text>, revoked_at -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    audit (sequence) {
+        sequence -> BigInt, at -> Text, actor_kind -> Text, actor_id -> Text, actor_name -> Text, action -> Text,
+        resource -> Text, project -> Nullable<Text>, environment -> Nullable<Text>, request_id -> Text,
+        address -> Text, user_agent -> Text, status -> Text, reason -> Text, changes -> Text, hash -> Text,
+    }
+}
+
+diesel::table! {
+    flags (id) {
+        id -> BigInt, project_id -> BigInt, key -> Text, value_type -> Text, definition -> Text, version -> BigInt,
+        archived_at -> Nullable<Text>, created_at -> Text, updated_at -> Text, updated_by -> Text,
+    }
+}
+
+diesel::table! {
+    flag_configurations (flag_id, environment_id) {
+        flag_id -> BigInt, environment_id -> BigInt, flag_key -> Text, version -> BigInt, configuration -> Text,
+        release_json -> Nullable<Text>, served -> Nullable<Text>, digest -> Nullable<Text>,
+        updated_at -> Text, updated_by -> Text,
+    }
+}
+
+diesel::table! {
+    flag_versions (flag_id, environment_id, version) {
+        flag_id -> BigInt, environment_id -> BigInt, version -> BigInt, revision -> BigInt, configuration -> Text,
+        at -> Text, actor -> Text,
+    }
+}
+
+diesel::table! {
+    outbox (environment_id, revision) { environment_id -> BigInt, revision -> BigInt, message -> Text, at -> Text, }
+}
+
+diesel::table! {
+    canaries (flag_id, environment_id) {
+        flag_id -> BigInt, environment_id -> BigInt, version -> BigInt, state -> Text, policy -> Text,
+        progress -> Nullable<Text>, updated_at -> Text,
+    }
+}
+
+diesel::table! {
+    canary_log (id) {
+        id -> BigInt, flag_id -> BigInt, environment_id -> BigInt, release_id -> Nullable<Text>, at -> Text,
+        actor -> Text, event -> Text, stage -> Nullable<BigInt>, percentage -> Nullable<Double>, reason -> Text,
+        verdict_id -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    guard_states (release_id, guard) { release_id -> Text, guard -> Text, position -> BigInt, state -> Text, }
+}
+
+diesel::table! {
+    verdicts (id) {
+        id -> Text, flag_id -> BigInt, environment_id -> BigInt, release_id -> Text, at -> Text, decision -> Text,
+        record -> Text,
+    }
+}
+
+diesel::table! {
+    measurement_windows (release_id, start, arm, metric) {
+        release_id -> Text, start -> Text, arm -> Text, metric -> Text, seconds -> BigInt, summary -> Text,
+    }
+}
+
+diesel::table! {
+    measurement_batches (environment_id, instance, sequence) {
+        environment_id -> BigInt, instance -> Text, sequence -> BigInt, at -> Text,
+    }
+}
+
+diesel::allow_tables_to_appear_in_same_query!(
+    projects, environments, users, credentials, flags, flag_configurations, canaries,
+);

@@ -1,0 +1,35 @@
+//! The one place that touches files.
+#![expect(clippy::disallowed_methods, reason = "this is the one place")]
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io;
+use std::path::Path;
+
+/// Creates a folder and those above it.
+///
+/// # Errors
+/// As the file system says.
+pub fn create_folder(path: &Path) -> io::Result<()> {
+    fs::create_dir_all(path)
+}
+
+/// A lock on a file, held by this process until it is dropped or the process ends.
+#[derive(Debug)]
+pub struct FileLock {
+    _file: File,
+}
+
+impl FileLock {
+    /// Takes the lock without waiting; `None` when another process has it.
+    ///
+    /// # Errors
+    /// When the file can't be opened or locked.
+    pub fn try_take(path: &Path) -> io::Result<Option<Self>> {
+        let file = OpenOptions::new().create(true).truncate(false).write(true).open(path)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(Self { _file: file })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+}
