@@ -4,8 +4,13 @@
 //! A domain is a folder: its `mod` holds the rules, `store` its queries, `api` its JSON, `pages` its HTML. What may use
 //! what is written in `ARCHITECTURE.md` and checked by `tests/tidy.rs`.
 
+pub mod access;
+pub mod audit;
 pub mod clock;
 pub mod db;
 pub mod error;
 mod files;
+pub mod flags;
+pub mod http;
 pub mod input;
+pub mod projects;

@@ -3,9 +3,7 @@
 //! Everything a caller can show (a service token, an SDK key, a session) is a credential: stored hashed, held in memory
 //! by its hash so that a flag's read never touches the database, revoked by one column.
 
-pub mod api;
 mod caller;
-pub mod pages;
 mod password;
 mod secret;
 mod store;
@@ -248,7 +246,12 @@ pub fn create_service_token(connection: &mut Connection<'_>, name: &str, role: R
 ///
 /// # Errors
 /// When the store does not answer.
-pub fn create_sdk_key(connection: &mut Connection<'_>, kind: CredentialKind, name: &str, environment: i64) -> Result<Secret> {
+pub fn create_sdk_key(
+    connection: &mut Connection<'_>,
+    kind: CredentialKind,
+    name: &str,
+    environment: i64,
+) -> Result<Secret> {
     let token = Secret::random(kind.prefix());
     let mut row = credential(kind, name, &token);
     row.environment_id = Some(environment);

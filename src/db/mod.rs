@@ -48,7 +48,9 @@ pub enum OpenError {
         path: String,
     },
     /// The folder or the file can't be opened.
-    #[error("the database {path} can't be opened: {reason}; check that the path is right and this user may write there")]
+    #[error(
+        "the database {path} can't be opened: {reason}; check that the path is right and this user may write there"
+    )]
     Unreadable {
         /// The database file.
         path: String,
@@ -109,10 +111,7 @@ impl Store {
             .ok_or_else(|| OpenError::InUse { path: shown.clone() })?;
         let open = |path: &str, synchronous| -> Result<Database, OpenError> {
             let pool = |size| connection::pool(path, size, Pragmas { synchronous });
-            Ok(Database::Sqlite {
-                writer: pool(1).map_err(unreadable)?,
-                readers: pool(READERS).map_err(unreadable)?,
-            })
+            Ok(Database::Sqlite { writer: pool(1).map_err(unreadable)?, readers: pool(READERS).map_err(unreadable)? })
         };
         let beside = path.with_extension("measurements.db").display().to_string();
         Ok(Self {
@@ -221,11 +220,7 @@ impl Database {
         query(&mut Connection::Sqlite(&mut connection))
     }
 
-    fn write<T>(
-        &self,
-        change: impl FnOnce(&mut Connection<'_>) -> Result<T>,
-        after: impl FnOnce(&T),
-    ) -> Result<T> {
+    fn write<T>(&self, change: impl FnOnce(&mut Connection<'_>) -> Result<T>, after: impl FnOnce(&T)) -> Result<T> {
         let Self::Sqlite { writer, .. } = self;
         let mut connection = writer.get().map_err(|error| Error::Unavailable(error.into()))?;
         let committed = connection.immediate_transaction(|c| change(&mut Connection::Sqlite(c)))?;

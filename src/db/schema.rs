@@ -103,5 +103,11 @@ diesel::table! {
 }
 
 diesel::allow_tables_to_appear_in_same_query!(
-    projects, environments, users, credentials, flags, flag_configurations, canaries,
+    projects,
+    environments,
+    users,
+    credentials,
+    flags,
+    flag_configurations,
+    canaries,
 );

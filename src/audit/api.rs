@@ -1,0 +1,65 @@
+//! `GET /api/v1/audit`.
+
+use actix_web::{HttpResponse, web};
+use bellwether_core::Fault;
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
+
+use super::{Audit, Filter};
+use crate::access::Caller;
+use crate::error::{Error, Result};
+use crate::http::{Page, Paging};
+
+/// The routes under `/api/v1`.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config.service(web::resource("/audit").get(list));
+}
+
+#[derive(Deserialize)]
+struct Query {
+    actor: Option<String>,
+    action: Option<String>,
+    resource: Option<String>,
+    environment: Option<String>,
+    status: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+}
+
+async fn list(
+    caller: Caller,
+    audit: web::Data<Audit>,
+    query: web::Query<Query>,
+    paging: web::Query<Paging>,
+) -> Result<HttpResponse> {
+    let (filter, limit) = (query.into_inner().filter()?, paging.limit()?);
+    let items = audit.list(&caller, filter, paging.number()?, limit + 1).await?;
+    Ok(HttpResponse::Ok().json(Page::of(items, limit, |item| item.sequence.to_string())))
+}
+
+impl Query {
+    fn filter(self) -> Result<Filter> {
+        let mut faults = Vec::new();
+        let mut time = |name: &str, text: Option<String>| -> Option<DateTime<Utc>> {
+            let parsed = DateTime::parse_from_rfc3339(&text?);
+            match parsed {
+                Ok(at) => Some(at.to_utc()),
+                Err(_) => {
+                    faults.push(Fault::new(name, "is a time like 2026-11-21T10:00:00Z"));
+                    None
+                }
+            }
+        };
+        let (from, to) = (time("/from", self.from), time("/to", self.to));
+        Error::unless_empty(faults)?;
+        Ok(Filter {
+            actor: self.actor,
+            action: self.action,
+            resource: self.resource,
+            environment: self.environment,
+            status: self.status,
+            from,
+            to,
+        })
+    }
+}

@@ -1,0 +1,92 @@
+//! `P/flags`, `P/flags/{key}`, and the environments whose making lays out every flag.
+
+use actix_web::http::header;
+use actix_web::{HttpResponse, HttpResponseBuilder, web};
+use serde::Deserialize;
+
+use crate::access::Caller;
+use crate::error::Result;
+use crate::flags::{FlagFilter, FlagView, Flags};
+use crate::http::{IfMatch, Json, Paging};
+use crate::projects;
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(web::resource("/projects/{project}/flags").get(list).post(create))
+        .service(web::resource("/projects/{project}/flags/{key}").get(get).patch(patch).delete(archive))
+        .service(
+            web::resource("/projects/{project}/environments").get(projects::api::environments).post(create_environment),
+        );
+}
+
+#[derive(Deserialize)]
+struct Query {
+    q: Option<String>,
+    tag: Option<String>,
+    kind: Option<String>,
+    #[serde(rename = "type")]
+    value_type: Option<String>,
+    owner: Option<String>,
+    archived: Option<String>,
+}
+
+fn flag(mut response: HttpResponseBuilder, flag: &FlagView) -> HttpResponse {
+    response.insert_header((header::ETAG, format!("\"{}\"", flag.version))).json(flag)
+}
+
+async fn list(
+    caller: Caller,
+    flags: web::Data<Flags>,
+    path: web::Path<String>,
+    query: web::Query<Query>,
+    paging: web::Query<Paging>,
+) -> Result<HttpResponse> {
+    let limit = paging.limit()?;
+    let Query { q: text, tag, kind, value_type, owner, archived } = query.into_inner();
+    let filter = FlagFilter { text, tag, kind, value_type, owner, archived: archived.as_deref() == Some("true") };
+    let all = flags.list(&caller, path.into_inner(), filter).await?;
+    Ok(HttpResponse::Ok().json(paging.slice(all, limit, |flag| &flag.key)))
+}
+
+async fn create(caller: Caller, flags: web::Data<Flags>, path: web::Path<String>, body: Json) -> Result<HttpResponse> {
+    let created = flags.create(&caller, path.into_inner(), body.read()?).await?;
+    Ok(flag(HttpResponse::Created(), &created))
+}
+
+async fn get(caller: Caller, flags: web::Data<Flags>, path: web::Path<(String, String)>) -> Result<HttpResponse> {
+    let (project, key) = path.into_inner();
+    Ok(flag(HttpResponse::Ok(), &flags.get(&caller, project, key).await?))
+}
+
+async fn patch(
+    caller: Caller,
+    flags: web::Data<Flags>,
+    path: web::Path<(String, String)>,
+    if_match: IfMatch,
+    body: Json,
+) -> Result<HttpResponse> {
+    let (project, key) = path.into_inner();
+    let changed = flags.patch(&caller, project, key, if_match.required()?, body.0).await?;
+    Ok(flag(HttpResponse::Ok(), &changed))
+}
+
+async fn archive(
+    caller: Caller,
+    flags: web::Data<Flags>,
+    path: web::Path<(String, String)>,
+    if_match: IfMatch,
+) -> Result<HttpResponse> {
+    let (project, key) = path.into_inner();
+    flags.archive(&caller, project, key, if_match.required()?).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+async fn create_environment(
+    caller: Caller,
+    flags: web::Data<Flags>,
+    path: web::Path<String>,
+    body: Json,
+) -> Result<HttpResponse> {
+    let created = flags.create_environment(&caller, path.into_inner(), body.read()?).await?;
+    Ok(projects::api::environment_response(HttpResponse::Created(), &created))
+}

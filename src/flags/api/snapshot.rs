@@ -1,0 +1,35 @@
+//! `GET /api/v1/snapshot`.
+
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::web::Bytes;
+use actix_web::{HttpRequest, HttpResponse, web};
+
+use crate::access::Caller;
+use crate::error::Result;
+use crate::flags::{Coding, Flags};
+
+pub(super) async fn get(caller: Caller, flags: web::Data<Flags>, request: HttpRequest) -> Result<HttpResponse> {
+    let environment = flags.live().environment(caller.server_environment()?)?;
+    let served = environment.served();
+    let encoded = served.encoded();
+    let header = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
+    let etag = (header::ETAG, encoded.etag().to_owned());
+    let vary = (header::VARY, "Accept-Encoding");
+    if header(header::IF_NONE_MATCH).is_some_and(|known| matches(known, encoded.etag())) {
+        return Ok(HttpResponse::NotModified().insert_header(etag).insert_header(vary).finish());
+    }
+    let (coding, body) = encoded.body(Coding::accepted(header(header::ACCEPT_ENCODING).unwrap_or_default()));
+    let mut response = HttpResponse::Ok();
+    response.insert_header(etag).insert_header(vary).content_type("application/json");
+    match coding {
+        Coding::Zstd => response.insert_header((header::CONTENT_ENCODING, "zstd")),
+        Coding::Gzip => response.insert_header((header::CONTENT_ENCODING, "gzip")),
+        Coding::Identity => &mut response,
+    };
+    Ok(response.body(Bytes::from_owner(body)))
+}
+
+/// `If-None-Match` compares weakly (RFC 9110, 13.1.2).
+fn matches(known: &str, etag: &str) -> bool {
+    known.split(',').map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+}

@@ -1,0 +1,259 @@
+//! How a flag is served in one environment: as it is kept (ranges), as people read and write it (weights).
+
+use std::collections::BTreeMap;
+
+use bellwether_core::allocation::shares;
+use bellwether_core::bucket::HASH_RULE;
+use bellwether_core::{
+    Clause, FALLTHROUGH, Fault, Operator, Rule, Serve, Split, TARGETING_KEY, Target, Variation, allocation,
+};
+use deserr::Deserr;
+use rand::distr::{Alphanumeric, SampleString as _};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::share;
+use crate::error::{Error, Result};
+use crate::input::{Faults, Reject};
+
+/// A flag's configuration in one environment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Configuration {
+    /// The kill switch.
+    pub enabled: bool,
+    /// Served while disabled.
+    pub off_variation: String,
+    /// Individual overrides.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub targets: Vec<Target>,
+    /// In order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rules: Vec<Rule>,
+    /// When no rule matches.
+    pub fallthrough: Serve,
+}
+
+impl Configuration {
+    /// What a new flag has: on, and serving its off variation, so that nothing changes until somebody rolls it out.
+    pub fn new(off_variation: String) -> Self {
+        let fallthrough = Serve::Variation(off_variation.clone());
+        Self { enabled: true, off_variation, targets: Vec::new(), rules: Vec::new(), fallthrough }
+    }
+
+    /// What is served at a place: [`FALLTHROUGH`] or a rule's id.
+    pub fn serve(&self, place: &str) -> Option<&Serve> {
+        if place == FALLTHROUGH {
+            return Some(&self.fallthrough);
+        }
+        self.rules.iter().find(|rule| rule.id == place).map(|rule| &rule.serve)
+    }
+
+    /// As [`Configuration::serve`], to be changed.
+    pub fn serve_mut(&mut self, place: &str) -> Option<&mut Serve> {
+        if place == FALLTHROUGH {
+            return Some(&mut self.fallthrough);
+        }
+        self.rules.iter_mut().find(|rule| rule.id == place).map(|rule| &mut rule.serve)
+    }
+
+    /// The configuration as the API shows it, with a weight for each of `variations`.
+    ///
+    /// # Errors
+    /// Never for these types; serialization as such may fail.
+    pub fn view(&self, variations: &[Variation]) -> Result<Value> {
+        let mut view = serde_json::to_value(self)?;
+        if let Some(place) = view.get_mut("fallthrough") {
+            *place = serve_view(&self.fallthrough, variations)?;
+        }
+        for (index, rule) in self.rules.iter().enumerate() {
+            if let Some(place) = view.pointer_mut(&format!("/rules/{index}/serve")) {
+                *place = serve_view(&rule.serve, variations)?;
+            }
+        }
+        Ok(view)
+    }
+
+    /// Ranges of each split by its place.
+    pub fn allocations(&self) -> Map<String, Value> {
+        let rules = self.rules.iter().map(|rule| (rule.id.as_str(), &rule.serve));
+        let all = rules.chain([(FALLTHROUGH, &self.fallthrough)]);
+        all.filter_map(|(place, serve)| match serve {
+            Serve::Split(split) => Some((place.to_owned(), json!(split.ranges))),
+            Serve::Variation(_) => None,
+        })
+        .collect()
+    }
+}
+
+fn serve_view(serve: &Serve, variations: &[Variation]) -> Result<Value> {
+    let Serve::Split(split) = serve else { return Ok(serde_json::to_value(serve)?) };
+    let mut view = serde_json::to_value(serve)?;
+    let shares = shares(&split.ranges);
+    let weight = |v: &Variation| (v.name.clone(), json!(shares.get(&v.name).copied().unwrap_or(0)));
+    let weights: Map<String, Value> = variations.iter().map(weight).collect();
+    if let Some(members) = view.get_mut("split").and_then(Value::as_object_mut) {
+        members.remove("ranges");
+        members.insert("weights".to_owned(), Value::Object(weights));
+    }
+    Ok(view)
+}
+
+/// A whole configuration as it is sent: `{"configuration": {…}}`.
+#[derive(Clone, Debug, Deserr)]
+#[deserr(error = Faults, deny_unknown_fields)]
+pub struct ConfigurationDocument {
+    configuration: ConfigurationInput,
+}
+
+#[derive(Clone, Debug, Deserr)]
+#[deserr(error = Faults, deny_unknown_fields)]
+struct ConfigurationInput {
+    enabled: bool,
+    off_variation: String,
+    #[deserr(default)]
+    targets: Vec<TargetInput>,
+    #[deserr(default)]
+    rules: Vec<RuleInput>,
+    fallthrough: ServeInput,
+}
+
+#[derive(Clone, Debug, Deserr)]
+#[deserr(error = Faults, deny_unknown_fields)]
+struct TargetInput {
+    variation: String,
+    keys: Vec<String>,
+}
+
+#[derive(Clone, Debug, Deserr)]
+#[deserr(error = Faults, deny_unknown_fields)]
+struct RuleInput {
+    #[deserr(default)]
+    id: Option<String>,
+    #[deserr(default)]
+    description: String,
+    clauses: Vec<ClauseInput>,
+    serve: ServeInput,
+}
+
+#[derive(Clone, Debug, Deserr)]
+#[deserr(error = Faults, deny_unknown_fields)]
+struct ClauseInput {
+    attribute: String,
+    #[deserr(try_from(String) = operator -> Reject)]
+    op: Operator,
+    #[deserr(default)]
+    values: Vec<Value>,
+    #[deserr(default)]
+    negate: bool,
+    #[deserr(default)]
+    ignore_case: bool,
+}
+
+#[derive(Clone, Debug, Deserr)]
+#[deserr(error = Faults, deny_unknown_fields)]
+struct ServeInput {
+    #[deserr(default)]
+    variation: Option<String>,
+    #[deserr(default)]
+    split: Option<SplitInput>,
+}
+
+#[derive(Clone, Debug, Deserr)]
+#[deserr(error = Faults, deny_unknown_fields)]
+struct SplitInput {
+    #[deserr(default)]
+    bucket_by: Option<String>,
+    weights: BTreeMap<String, u32>,
+    #[deserr(default)]
+    salt: Option<String>,
+    #[deserr(default)]
+    hash: Option<String>,
+}
+
+fn operator(name: String) -> Result<Operator, Reject> {
+    let known = Operator::ALL.iter().find(|(known, _)| *known == name).map(|(_, operator)| *operator);
+    let names: Vec<_> = Operator::ALL.iter().map(|(name, _)| *name).collect();
+    known.ok_or_else(|| Reject(format!("`{name}` is none of {}", names.join(", "))))
+}
+
+impl ConfigurationDocument {
+    /// The configuration, its splits laid out so that as few users as possible move away from `old`.
+    ///
+    /// # Errors
+    /// Faults of serves, weights and salts, with pointers into the document. References are checked where the flag is
+    /// compiled.
+    pub fn configuration(self, variations: &[Variation], old: &Configuration) -> Result<Configuration> {
+        let input = self.configuration;
+        let mut faults = Vec::new();
+        let mut rules = Vec::with_capacity(input.rules.len());
+        for (index, rule) in input.rules.into_iter().enumerate() {
+            let id = rule.id.unwrap_or_else(|| format!("r{}", Alphanumeric.sample_string(&mut rand::rng(), 8)));
+            let at = format!("/configuration/rules/{index}/serve");
+            let serve = rule.serve.serve(variations, old.serve(&id), &at, &mut faults);
+            let clauses = rule.clauses.into_iter().map(ClauseInput::clause).collect();
+            if let Some(serve) = serve {
+                rules.push(Rule { id, description: rule.description, clauses, serve });
+            }
+        }
+        let at = "/configuration/fallthrough";
+        let fallthrough = input.fallthrough.serve(variations, Some(&old.fallthrough), at, &mut faults);
+        match (fallthrough, faults.is_empty()) {
+            (Some(fallthrough), true) => Ok(Configuration {
+                enabled: input.enabled,
+                off_variation: input.off_variation,
+                targets: targets(input.targets),
+                rules,
+                fallthrough,
+            }),
+            _ => Err(Error::Invalid(faults)),
+        }
+    }
+}
+
+fn targets(input: Vec<TargetInput>) -> Vec<Target> {
+    let filled = input.into_iter().filter(|target| !target.keys.is_empty());
+    filled.map(|target| Target { variation: target.variation, keys: target.keys }).collect()
+}
+
+impl ClauseInput {
+    fn clause(self) -> Clause {
+        let Self { attribute, op, values, negate, ignore_case } = self;
+        Clause { attribute, op, values, negate, ignore_case }
+    }
+}
+
+impl ServeInput {
+    fn serve(self, variations: &[Variation], old: Option<&Serve>, at: &str, faults: &mut Vec<Fault>) -> Option<Serve> {
+        match (self.variation, self.split) {
+            (Some(variation), None) => Some(Serve::Variation(variation)),
+            (None, Some(split)) => split.serve(variations, old, &format!("{at}/split"), faults),
+            _ => {
+                faults.push(Fault::new(at, "either `variation` or `split` is needed"));
+                None
+            }
+        }
+    }
+}
+
+impl SplitInput {
+    fn serve(self, variations: &[Variation], old: Option<&Serve>, at: &str, faults: &mut Vec<Fault>) -> Option<Serve> {
+        if self.salt.as_ref().is_some_and(|salt| !share::is_salt(salt)) {
+            faults.push(Fault::new(format!("{at}/salt"), "has 1 to 64 characters, U+0000 not among them"));
+        }
+        let weights = share::complete(variations, &self.weights, &format!("{at}/weights"), "100000 buckets");
+        let weights = weights.map_err(|found| faults.extend(found)).ok()?;
+        let before = match old {
+            Some(Serve::Split(split)) => Some(split),
+            _ => None,
+        };
+        let salt = self.salt.or_else(|| before.map(|split| split.salt.clone())).unwrap_or_else(share::new_salt);
+        // Another salt is another shuffle: what lies where under the old one says nothing about it.
+        let ranges = match before.filter(|split| split.salt == salt) {
+            Some(split) => allocation::reallocate(&split.ranges, &weights),
+            None => allocation::allocate(&weights),
+        };
+        let bucket_by = self.bucket_by.unwrap_or_else(|| TARGETING_KEY.to_owned());
+        let hash = self.hash.unwrap_or_else(|| HASH_RULE.to_owned());
+        Some(Serve::Split(Split { bucket_by, salt, hash, ranges }))
+    }
+}

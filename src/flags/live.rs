@@ -1,0 +1,212 @@
+//! Every environment's flags in memory: what evaluations, snapshots and streams are answered from.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use arc_swap::ArcSwap;
+use bellwether_core::message::FromServer;
+use bellwether_core::{Counts, RawValue, Snapshot, State};
+use tokio::sync::broadcast;
+
+use super::encoding::Encoded;
+use super::publish::Published;
+use super::store;
+use crate::db::{Connection, Part, Store};
+use crate::error::{Error, Result};
+use crate::projects::{self, Environment};
+
+/// How many changes of an environment are kept for readers that were away.
+pub(super) const KEPT_CHANGES: u64 = 1_000;
+/// How far a subscriber may fall behind before it is told to fetch the snapshot.
+const QUEUE: usize = 256;
+
+/// The environments in memory.
+#[derive(Clone)]
+pub struct Live {
+    store: Store,
+    environments: Arc<ArcSwap<HashMap<i64, Arc<LiveEnvironment>>>>,
+}
+
+/// One environment in memory.
+pub struct LiveEnvironment {
+    id: i64,
+    current: ArcSwap<Served>,
+    recent: Mutex<VecDeque<Arc<Published>>>,
+    changes: broadcast::Sender<Arc<Published>>,
+}
+
+/// A state and its snapshot, encoded when somebody first asks.
+pub struct Served {
+    /// The flags.
+    pub state: State,
+    encoded: OnceLock<Encoded>,
+}
+
+/// What a reader that was away is to do.
+#[derive(Debug)]
+pub enum CatchUp {
+    /// Apply these, oldest first; none when nothing was missed.
+    Changes(Vec<Arc<Published>>),
+    /// Fetch the snapshot.
+    Resync,
+}
+
+impl Served {
+    fn new(state: State) -> Self {
+        Self { state, encoded: OnceLock::new() }
+    }
+
+    /// The snapshot's body, made once per revision.
+    pub fn encoded(&self) -> &Encoded {
+        self.encoded.get_or_init(|| Encoded::of(&self.state))
+    }
+}
+
+impl Live {
+    /// Reads every environment.
+    ///
+    /// # Errors
+    /// When the store does not answer or a state does not hash as it was saved.
+    pub fn load(store: Store) -> Result<Self> {
+        let environments = store.write_now(Part::Configuration, |connection| {
+            let mut environments = HashMap::new();
+            for project in projects::all(connection)? {
+                for environment in projects::environments(connection, &project.key)? {
+                    environments.insert(environment.id, Arc::new(load(connection, &environment)?));
+                }
+            }
+            Ok(environments)
+        })?;
+        Ok(Self { store, environments: Arc::new(ArcSwap::from_pointee(environments)) })
+    }
+
+    /// The environment of that id.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn environment(&self, id: i64) -> Result<Arc<LiveEnvironment>> {
+        self.environments.load().get(&id).cloned().ok_or_else(|| Error::NotFound("environment".to_owned()))
+    }
+
+    /// Takes in a new environment.
+    pub(super) fn know(&self, id: i64) {
+        if self.environment(id).is_err() {
+            self.reload(id);
+        }
+    }
+
+    /// Takes in what was committed, in the order of the commits. A state that does not come out as announced is read
+    /// again from the store.
+    pub(super) fn take(&self, published: &[Arc<Published>]) {
+        for change in published {
+            let Ok(environment) = self.environment(change.environment) else {
+                self.reload(change.environment);
+                continue;
+            };
+            if let Err(cause) = environment.take(change.clone()) {
+                tracing::error!(%cause, environment = change.environment, revision = change.revision, "a change did not apply; reading the environment again");
+                self.reload(change.environment);
+            }
+        }
+    }
+
+    fn reload(&self, id: i64) {
+        let read = self.store.read_now(Part::Configuration, |connection| {
+            let environment = projects::environment_of_id(connection, id)?;
+            load(connection, &environment)
+        });
+        match read {
+            Ok(fresh) => {
+                let fresh = Arc::new(fresh);
+                self.environments.rcu(|all| {
+                    let mut all = HashMap::clone(all);
+                    all.insert(id, fresh.clone());
+                    all
+                });
+            }
+            Err(cause) => tracing::error!(%cause, environment = id, "an environment can't be read; it stays as it was"),
+        }
+    }
+}
+
+impl LiveEnvironment {
+    /// The flags now.
+    pub fn served(&self) -> arc_swap::Guard<Arc<Served>> {
+        self.current.load()
+    }
+
+    /// Changes from now on. One that lags behind by more than the queue is told so.
+    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Published>> {
+        self.changes.subscribe()
+    }
+
+    /// What leads from a state that a reader has to the one at hand.
+    pub fn catch_up(&self, epoch: &str, revision: u64, hash: &str) -> CatchUp {
+        let served = self.current.load();
+        let state = &served.state;
+        if epoch != state.epoch() || revision > state.revision() {
+            return CatchUp::Resync;
+        }
+        if revision == state.revision() {
+            return if hash == state.hash() { CatchUp::Changes(Vec::new()) } else { CatchUp::Resync };
+        }
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = recent.iter().any(|change| change.revision == revision && change.hash == hash);
+        let missed = || recent.iter().filter(|c| c.revision > revision && c.revision <= state.revision()).cloned();
+        if known { CatchUp::Changes(missed().collect()) } else { CatchUp::Resync }
+    }
+
+    fn take(&self, published: Arc<Published>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let FromServer::Change(change) = FromServer::read(&published.message)? else {
+            return Err("not a change".into());
+        };
+        let next = self.current.load().state.apply(change)?;
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        self.current.store(Arc::new(Served::new(next)));
+        recent.push_back(published.clone());
+        if recent.len() as u64 > KEPT_CHANGES {
+            recent.pop_front();
+        }
+        drop(recent);
+        // Without subscribers there is nobody to tell.
+        let _ = self.changes.send(published);
+        Ok(())
+    }
+
+    /// The environment's id.
+    pub fn id(&self) -> i64 {
+        self.id
+    }
+}
+
+fn load(connection: &mut Connection<'_>, environment: &Environment) -> Result<LiveEnvironment> {
+    let records = store::configurations_in(connection, environment.id)?;
+    let mut flags = Vec::with_capacity(records.len());
+    for record in records {
+        if let Some(served) = record.served {
+            flags.push(RawValue::from_string(served)?);
+        }
+    }
+    let snapshot = Snapshot {
+        environment: environment.key.clone(),
+        epoch: projects::epoch(connection)?,
+        revision: environment.revision,
+        counts: Counts { flags: flags.len(), segments: 0 },
+        hash: environment.state_hash.clone(),
+        flags,
+        segments: Vec::new(),
+    };
+    let state = State::from_snapshot(snapshot).map_err(Error::internal)?;
+    let recent = store::outbox(connection, environment.id)?.into_iter().map(|(revision, message)| {
+        let FromServer::Change(change) = FromServer::read(&message)? else {
+            return Err(Error::internal("the outbox holds something other than a change"));
+        };
+        Ok(Arc::new(Published { environment: environment.id, revision, hash: change.hash, message }))
+    });
+    Ok(LiveEnvironment {
+        id: environment.id,
+        current: ArcSwap::from_pointee(Served::new(state)),
+        recent: Mutex::new(recent.collect::<Result<_>>()?),
+        changes: broadcast::Sender::new(QUEUE),
+    })
+}

@@ -1,0 +1,131 @@
+//! Flags: what they are, how each environment serves them, and the revisions that readers get.
+//!
+//! A change is checked as it would be served, saved, given the environment's next revision and recorded, all in one
+//! transaction; then it is taken into memory ([`Live`]) and pushed to whoever subscribes there.
+
+pub mod api;
+mod change;
+mod configuration;
+mod definition;
+mod encoding;
+mod lifecycle;
+mod live;
+mod publish;
+mod rollout;
+mod service;
+pub mod share;
+mod store;
+
+use bellwether_core::allocation::Move;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+pub use change::{Edited, Place, edit};
+pub use configuration::{Configuration, ConfigurationDocument};
+pub use definition::{Definition, DefinitionInput, Kind, NewFlag};
+pub use encoding::{Coding, Encoded};
+pub use lifecycle::create;
+pub use live::{CatchUp, Live, LiveEnvironment, Served};
+pub use publish::Published;
+pub use rollout::RolloutInput;
+pub use service::{FlagFilter, Flags};
+
+use crate::clock;
+use crate::error::Result;
+use store::{ConfigurationRecord, FlagRecord};
+
+/// A flag as the API shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct FlagView {
+    /// Unique in the project.
+    pub key: String,
+    /// The type of its values.
+    #[serde(rename = "type")]
+    pub value_type: &'static str,
+    /// Everything that may change.
+    #[serde(flatten)]
+    pub definition: Definition,
+    /// Grows with each change of the definition.
+    pub version: u64,
+    /// Since when it is out of use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub archived_at: Option<String>,
+    /// When it was created.
+    #[serde(with = "clock::serde_rfc3339")]
+    pub created_at: DateTime<Utc>,
+    /// When the definition last changed.
+    #[serde(with = "clock::serde_rfc3339")]
+    pub updated_at: DateTime<Utc>,
+    /// By whom.
+    pub updated_by: String,
+}
+
+impl From<FlagRecord> for FlagView {
+    fn from(flag: FlagRecord) -> Self {
+        Self {
+            key: flag.key,
+            value_type: flag.value_type.name(),
+            definition: flag.definition,
+            version: flag.version,
+            archived_at: flag.archived_at.map(clock::rfc3339),
+            created_at: flag.created_at,
+            updated_at: flag.updated_at,
+            updated_by: flag.updated_by,
+        }
+    }
+}
+
+/// A flag's configuration in an environment, as the API shows it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Configured {
+    /// The flag's key.
+    pub flag: String,
+    /// The environment's key.
+    pub environment: String,
+    /// Grows with each change here.
+    pub version: u64,
+    /// When it last changed.
+    #[serde(with = "clock::serde_rfc3339")]
+    pub updated_at: DateTime<Utc>,
+    /// By whom.
+    pub updated_by: String,
+    /// With weights.
+    pub configuration: Value,
+    /// Ranges of each split by its place.
+    pub allocations: Map<String, Value>,
+}
+
+impl Configured {
+    fn of(flag: &FlagRecord, record: &ConfigurationRecord, environment: &str) -> Result<Self> {
+        Ok(Self {
+            flag: flag.key.clone(),
+            environment: environment.to_owned(),
+            version: record.version,
+            updated_at: record.updated_at,
+            updated_by: record.updated_by.clone(),
+            configuration: record.configuration.view(&flag.definition.variations)?,
+            allocations: record.configuration.allocations(),
+        })
+    }
+}
+
+/// Who would move, before anything is saved.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Preview {
+    /// Buckets that change their variation.
+    pub moved: u32,
+    /// From where to where.
+    pub moves: Vec<PlacedMove>,
+}
+
+/// A move and the split it happens in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PlacedMove {
+    /// `fallthrough` or a rule's id.
+    #[serde(rename = "where")]
+    pub place: String,
+    /// The move.
+    #[serde(flatten)]
+    pub movement: Move,
+}

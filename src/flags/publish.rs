@@ -1,0 +1,89 @@
+//! From a saved configuration to a revision that every reader of the environment gets.
+
+use std::sync::Arc;
+
+use bellwether_core::message::ToSdk;
+use bellwether_core::{Change, CompiledFlag, Fault, Flag, RawValue, digest, state_hash};
+
+use super::live::KEPT_CHANGES;
+use super::store::{self, ConfigurationRecord, FlagRecord};
+use crate::db::Connection;
+use crate::error::{Error, Result};
+use crate::projects::{self, Environment};
+
+/// A committed change of an environment, serialized once for every subscriber.
+#[derive(Debug)]
+pub struct Published {
+    /// The environment.
+    pub environment: i64,
+    /// The revision it leads to.
+    pub revision: u64,
+    /// The hash of the state it leads to.
+    pub hash: String,
+    /// The stream's message, to the letter.
+    pub message: String,
+}
+
+/// Checks the flag as it would be served and puts its JSON into the record.
+///
+/// # Errors
+/// Every fault of the flag, with pointers below `prefix`.
+pub(super) fn render(flag: &FlagRecord, record: &mut ConfigurationRecord, prefix: &str) -> Result<()> {
+    if flag.archived_at.is_some() {
+        (record.served, record.digest) = (None, None);
+        return Ok(());
+    }
+    let served = Flag {
+        key: flag.key.clone(),
+        version: record.version,
+        value_type: flag.value_type,
+        client_visible: flag.definition.client_visible,
+        enabled: record.configuration.enabled,
+        variations: flag.definition.variations.clone(),
+        off_variation: record.configuration.off_variation.clone(),
+        targets: record.configuration.targets.clone(),
+        rules: record.configuration.rules.clone(),
+        fallthrough: record.configuration.fallthrough.clone(),
+        release: record.release.clone(),
+    };
+    let json = serde_json::to_string(&served)?;
+    CompiledFlag::compile(served)
+        .map_err(|faults| Error::Invalid(faults.into_iter().map(|fault| place(fault, prefix)).collect()))?;
+    record.digest = Some(digest(&json));
+    record.served = Some(json);
+    Ok(())
+}
+
+/// Variations belong to the flag, everything else to its configuration.
+fn place(fault: Fault, prefix: &str) -> Fault {
+    if fault.pointer.starts_with("/variations") { fault } else { fault.under(prefix) }
+}
+
+/// Makes the saved records of some flags the environment's next revision.
+///
+/// # Errors
+/// When the store does not answer.
+pub(super) fn publish(
+    connection: &mut Connection<'_>,
+    environment: i64,
+    records: &[&ConfigurationRecord],
+) -> Result<Arc<Published>> {
+    let Environment { revision: from, .. } = projects::environment_of_id(connection, environment)?;
+    let revision = from + 1;
+    let digests = store::digests(connection, environment)?;
+    let hash = state_hash(digests.iter().map(|(key, version, digest)| (key.as_str(), *version, digest.as_str())));
+    let mut change = Change { from, revision, hash: hash.clone(), flags: Vec::new(), removed_flags: Vec::new() };
+    for record in records {
+        match &record.served {
+            Some(json) => change.flags.push(RawValue::from_string(json.clone())?),
+            None => change.removed_flags.push(record.flag_key.clone()),
+        }
+    }
+    let message = ToSdk::Change(&change).write()?;
+    projects::set_revision(connection, environment, revision, &hash)?;
+    store::push_outbox(connection, environment, revision, &message, revision.saturating_sub(KEPT_CHANGES))?;
+    for record in records {
+        store::keep_version(connection, record, revision)?;
+    }
+    Ok(Arc::new(Published { environment, revision, hash, message }))
+}

@@ -1,0 +1,103 @@
+//! The small verbs on a configuration, as pure functions from what is to what shall be.
+
+use std::collections::BTreeMap;
+
+use bellwether_core::{Fault, Target, ValueType, limits};
+use deserr::Deserr;
+use serde_json::Value;
+
+use super::change::Edited;
+use super::{Configuration, ConfigurationDocument, share};
+use crate::error::{Error, Result};
+use crate::input::{self, Faults};
+
+/// `PUT F/rollout`: exactly one of the two.
+#[derive(Clone, Debug, Deserr)]
+#[deserr(error = Faults, deny_unknown_fields)]
+pub struct RolloutInput {
+    /// The share of the `true` variation of a boolean flag, in percent.
+    #[deserr(default)]
+    percentage: Option<f64>,
+    /// The share of each variation, in percent.
+    #[deserr(default)]
+    weights: Option<BTreeMap<String, f64>>,
+}
+
+/// The configuration that a document describes.
+pub(super) fn configuration(edited: &Edited, document: Value) -> Result<Configuration> {
+    let document: ConfigurationDocument = input::read(document)?;
+    document.configuration(&edited.definition().variations, edited.configuration())
+}
+
+/// The configuration with other shares on its fallthrough.
+pub(super) fn rolled_out(edited: &Edited, rollout: &RolloutInput) -> Result<Configuration> {
+    let variations = &edited.definition().variations;
+    let (named, pointer) = match (rollout.percentage, &rollout.weights) {
+        (Some(percentage), None) => (of_percentage(edited, percentage)?, "/percentage"),
+        (None, Some(weights)) => (of_weights(weights)?, "/weights"),
+        _ => return Err(Error::invalid("", "either `percentage` or `weights` is needed")),
+    };
+    let weights = share::complete(variations, &named, pointer, "100 percent").map_err(Error::Invalid)?;
+    let mut next = edited.configuration().clone();
+    next.fallthrough = share::with_weights(&next.fallthrough, &weights);
+    Ok(next)
+}
+
+fn of_percentage(edited: &Edited, percentage: f64) -> Result<BTreeMap<String, u32>> {
+    if edited.value_type() != ValueType::Boolean {
+        return Err(Error::invalid("/percentage", "is for boolean flags; give `weights` for this one"));
+    }
+    let of = |value: bool| {
+        let found = edited.definition().variations.iter().find(|variation| variation.value == value);
+        let missing = || Error::invalid("/percentage", format!("the flag has no variation of value {value}"));
+        found.map(|variation| variation.name.clone()).ok_or_else(missing)
+    };
+    let share = share::buckets_of_percent(percentage).map_err(|message| Error::invalid("/percentage", message))?;
+    Ok(BTreeMap::from([(of(true)?, share), (of(false)?, bellwether_core::bucket::BUCKETS - share)]))
+}
+
+fn of_weights(weights: &BTreeMap<String, f64>) -> Result<BTreeMap<String, u32>> {
+    let mut faults = Vec::new();
+    let mut named = BTreeMap::new();
+    for (name, percent) in weights {
+        match share::buckets_of_percent(*percent) {
+            Ok(buckets) => {
+                named.insert(name.clone(), buckets);
+            }
+            Err(message) => {
+                let escaped = name.replace('~', "~0").replace('/', "~1");
+                faults.push(Fault::new(format!("/weights/{escaped}"), message));
+            }
+        }
+    }
+    Error::unless_empty(faults)?;
+    Ok(named)
+}
+
+/// The configuration with one user's override more (or changed), or less.
+pub(super) fn targeted(edited: &Edited, variation: &str, key: &str, wanted: bool) -> Result<Configuration> {
+    let mut next = edited.configuration().clone();
+    if !edited.definition().variations.iter().any(|known| known.name == variation) {
+        return Err(Error::NotFound(format!("variation {variation} of flag {}", edited.key())));
+    }
+    if key.is_empty() || key.len() > limits::TARGETING_KEY_LENGTH {
+        let message = format!("a targeting key has 1 to {} bytes", limits::TARGETING_KEY_LENGTH);
+        return Err(Error::invalid("", message));
+    }
+    let there = next.targets.iter().any(|t| t.variation == variation && t.keys.iter().any(|known| known == key));
+    if wanted == there {
+        let missing = || Error::NotFound(format!("target {key} on variation {variation}"));
+        return if wanted { Ok(next) } else { Err(missing()) };
+    }
+    for target in &mut next.targets {
+        target.keys.retain(|known| known != key);
+    }
+    if wanted {
+        match next.targets.iter_mut().find(|target| target.variation == variation) {
+            Some(target) => target.keys.push(key.to_owned()),
+            None => next.targets.push(Target { variation: variation.to_owned(), keys: vec![key.to_owned()] }),
+        }
+    }
+    next.targets.retain(|target| !target.keys.is_empty());
+    Ok(next)
+}

@@ -1,0 +1,298 @@
+use std::sync::Arc;
+
+use bellwether_core::{FALLTHROUGH, allocation};
+use serde_json::{Value, json};
+
+use super::change::{Edited, Place, edit};
+use super::lifecycle::{archive, create, find, lay_out, overview, patch_definition};
+use super::publish::Published;
+use super::rollout::{RolloutInput, configuration, rolled_out, targeted};
+use super::store::{self, FlagRecord};
+use super::{Configuration, Configured, FlagView, Live, NewFlag, PlacedMove, Preview, share};
+use crate::access::{Caller, Role};
+use crate::db::{Connection, Part, Store};
+use crate::error::Result;
+use crate::http::IfMatch;
+use crate::input::merge_patch;
+use crate::projects::{self, Environment, NewEnvironment};
+
+/// The service for flags.
+#[derive(Clone)]
+pub struct Flags {
+    store: Store,
+    live: Live,
+}
+
+/// Which flags are asked for; all members must hold.
+#[derive(Clone, Debug, Default)]
+pub struct FlagFilter {
+    /// Part of the key, name or description, whatever the case.
+    pub text: Option<String>,
+    /// One of its tags.
+    pub tag: Option<String>,
+    /// By its name in the API.
+    pub kind: Option<String>,
+    /// By its name in the API.
+    pub value_type: Option<String>,
+    /// To the letter.
+    pub owner: Option<String>,
+    /// Archived ones instead of those in use.
+    pub archived: bool,
+}
+
+type Change<T> = (T, Vec<Arc<Published>>);
+
+impl Flags {
+    /// Over `store`, keeping `live` up to date.
+    pub fn new(store: Store, live: Live) -> Self {
+        Self { store, live }
+    }
+
+    /// The flags in memory.
+    pub fn live(&self) -> &Live {
+        &self.live
+    }
+
+    /// Runs a change in one transaction and takes what it published into memory, in the order of the commits.
+    ///
+    /// # Errors
+    /// What `change` says; then nothing has changed.
+    pub async fn write<T, F>(&self, change: F) -> Result<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Connection<'_>) -> Result<Change<T>> + Send + 'static,
+    {
+        let live = self.live.clone();
+        let after = move |(_, published): &Change<T>| live.take(published);
+        let (outcome, _) = self.store.write_then(Part::Configuration, change, after).await?;
+        Ok(outcome)
+    }
+
+    /// The flags of a project that pass, by key.
+    ///
+    /// # Errors
+    /// When the caller may not, or there is no such project.
+    pub async fn list(&self, caller: &Caller, project: String, filter: FlagFilter) -> Result<Vec<FlagView>> {
+        caller.require(Role::Viewer)?;
+        let work = move |c: &mut Connection<'_>| {
+            let project = projects::project(c, &project)?;
+            let flags = store::flags(c, project.id)?;
+            Ok(flags.into_iter().filter(|flag| filter.passes(flag)).map(FlagView::from).collect())
+        };
+        self.store.read(Part::Configuration, work).await
+    }
+
+    /// One flag.
+    ///
+    /// # Errors
+    /// When the caller may not, or there is none.
+    pub async fn get(&self, caller: &Caller, project: String, key: String) -> Result<FlagView> {
+        caller.require(Role::Viewer)?;
+        self.store.read(Part::Configuration, move |c| Ok(find(c, &project, &key)?.into())).await
+    }
+
+    /// A new flag, served off everywhere.
+    ///
+    /// # Errors
+    /// When the caller may not, the key is taken, or the flag could not be served.
+    pub async fn create(&self, caller: &Caller, project: String, new: NewFlag) -> Result<FlagView> {
+        caller.require(Role::Editor)?;
+        let caller = caller.clone();
+        self.write(move |c| create(c, &caller, &project, new)).await
+    }
+
+    /// Changes a flag by a merge patch. What SDKs can see of it becomes a new version in every environment.
+    ///
+    /// # Errors
+    /// When the caller may not, the version is stale, or an environment could not serve the outcome.
+    pub async fn patch(
+        &self,
+        caller: &Caller,
+        project: String,
+        key: String,
+        if_match: IfMatch,
+        patch: Value,
+    ) -> Result<FlagView> {
+        caller.require(Role::Editor)?;
+        let caller = caller.clone();
+        self.write(move |c| patch_definition(c, &caller, &project, &key, if_match, patch)).await
+    }
+
+    /// Takes a flag out of use: SDKs no longer know it.
+    ///
+    /// # Errors
+    /// When the caller may not, the version is stale, or a canary or experiment runs on it.
+    pub async fn archive(&self, caller: &Caller, project: String, key: String, if_match: IfMatch) -> Result<()> {
+        caller.require(Role::Operator)?;
+        let caller = caller.clone();
+        self.write(move |c| archive(c, &caller, &project, &key, if_match)).await
+    }
+
+    /// A flag's configuration in an environment.
+    ///
+    /// # Errors
+    /// When the caller may not, or there is none.
+    pub async fn configured(&self, caller: &Caller, place: Place) -> Result<Configured> {
+        caller.require(Role::Viewer)?;
+        self.store.read(Part::Configuration, move |c| Edited::find(c, &place)?.view()).await
+    }
+
+    /// Every flag in use with its configuration in each environment, by key.
+    ///
+    /// # Errors
+    /// When the caller may not, or there is no such project.
+    pub async fn overview(&self, caller: &Caller, project: String) -> Result<Vec<(FlagView, Vec<Configured>)>> {
+        caller.require(Role::Viewer)?;
+        self.store.read(Part::Configuration, move |c| overview(c, &project)).await
+    }
+
+    /// Replaces the whole configuration.
+    ///
+    /// # Errors
+    /// As [`edit`].
+    pub async fn put(&self, caller: &Caller, place: Place, if_match: IfMatch, document: Value) -> Result<Configured> {
+        self.edit(caller, place, if_match, "flag.configure", move |edited| configuration(edited, document)).await
+    }
+
+    /// Changes the configuration by a merge patch of what [`Flags::configured`] shows.
+    ///
+    /// # Errors
+    /// As [`edit`].
+    pub async fn patch_configuration(
+        &self,
+        caller: &Caller,
+        place: Place,
+        if_match: IfMatch,
+        patch: Value,
+    ) -> Result<Configured> {
+        let change = move |edited: &Edited| {
+            let mut document = json!({"configuration": edited.view()?.configuration});
+            merge_patch(&mut document, patch);
+            configuration(edited, document)
+        };
+        self.edit(caller, place, if_match, "flag.configure", change).await
+    }
+
+    /// Turns the kill switch.
+    ///
+    /// # Errors
+    /// As [`edit`].
+    pub async fn switch(&self, caller: &Caller, place: Place, if_match: IfMatch, enabled: bool) -> Result<Configured> {
+        let action = if enabled { "flag.enable" } else { "flag.disable" };
+        let change = move |edited: &Edited| Ok(Configuration { enabled, ..edited.configuration().clone() });
+        self.edit(caller, place, if_match, action, change).await
+    }
+
+    /// Sets the shares of the fallthrough.
+    ///
+    /// # Errors
+    /// As [`edit`].
+    pub async fn rollout(
+        &self,
+        caller: &Caller,
+        place: Place,
+        if_match: IfMatch,
+        rollout: RolloutInput,
+    ) -> Result<Configured> {
+        self.edit(caller, place, if_match, "flag.rollout", move |edited| rolled_out(edited, &rollout)).await
+    }
+
+    /// Who would move by such a rollout.
+    ///
+    /// # Errors
+    /// As [`Flags::rollout`]; nothing is changed.
+    pub async fn preview_rollout(&self, caller: &Caller, place: Place, rollout: RolloutInput) -> Result<Preview> {
+        caller.require(Role::Viewer)?;
+        let work = move |c: &mut Connection<'_>| {
+            let edited = Edited::find(c, &place)?;
+            let next = rolled_out(&edited, &rollout)?;
+            let before = share::ranges(&edited.configuration().fallthrough);
+            let moves = allocation::moves(&before, &share::ranges(&next.fallthrough));
+            Ok(Preview {
+                moved: moves.iter().map(|m| m.buckets).sum(),
+                moves: moves
+                    .into_iter()
+                    .map(|movement| PlacedMove { place: FALLTHROUGH.to_owned(), movement })
+                    .collect(),
+            })
+        };
+        self.store.read(Part::Configuration, work).await
+    }
+
+    /// Serves one user a variation whatever the rules say; with `None`, no longer.
+    ///
+    /// # Errors
+    /// As [`edit`]; not found when there is no such target to remove.
+    pub async fn target(
+        &self,
+        caller: &Caller,
+        place: Place,
+        if_match: IfMatch,
+        variation: String,
+        key: String,
+        wanted: bool,
+    ) -> Result<Configured> {
+        let action = if wanted { "flag.target" } else { "flag.untarget" };
+        let change = move |edited: &Edited| targeted(edited, &variation, &key, wanted);
+        self.edit(caller, place, if_match, action, change).await
+    }
+
+    async fn edit<F>(
+        &self,
+        caller: &Caller,
+        place: Place,
+        if_match: IfMatch,
+        action: &'static str,
+        change: F,
+    ) -> Result<Configured>
+    where
+        F: FnOnce(&Edited) -> Result<Configuration> + Send + 'static,
+    {
+        let caller = caller.clone();
+        let work = move |c: &mut Connection<'_>| {
+            let (view, published) = edit(c, &caller, &place, if_match, action, change)?;
+            Ok((view, published.into_iter().collect()))
+        };
+        self.write(work).await
+    }
+
+    /// A new environment, in which every flag is served off.
+    ///
+    /// # Errors
+    /// When the caller is no admin or the key is taken.
+    pub async fn create_environment(
+        &self,
+        caller: &Caller,
+        project: String,
+        new: NewEnvironment,
+    ) -> Result<Environment> {
+        caller.require(Role::Admin)?;
+        let caller = caller.clone();
+        let work = move |c: &mut Connection<'_>| {
+            let project = projects::project(c, &project)?;
+            let environment = projects::create_environment(c, &caller, &project, new)?;
+            let published = lay_out(c, &project, environment.id)?;
+            Ok((projects::environment_of_id(c, environment.id)?, published.into_iter().collect()))
+        };
+        let created = self.write(work).await?;
+        self.live.know(created.id);
+        Ok(created)
+    }
+}
+
+impl FlagFilter {
+    fn passes(&self, flag: &FlagRecord) -> bool {
+        let definition = &flag.definition;
+        let holds = |text: &str, part: &str| text.to_lowercase().contains(&part.to_lowercase());
+        let found = |part: &String| {
+            holds(&flag.key, part) || holds(&definition.name, part) || holds(&definition.description, part)
+        };
+        let kind = || serde_json::to_value(definition.kind).unwrap_or_default();
+        flag.archived_at.is_some() == self.archived
+            && self.text.as_ref().is_none_or(found)
+            && self.tag.as_ref().is_none_or(|tag| definition.tags.contains(tag))
+            && self.kind.as_ref().is_none_or(|wanted| kind() == *wanted.as_str())
+            && self.value_type.as_ref().is_none_or(|wanted| flag.value_type.name() == wanted)
+            && self.owner.as_ref().is_none_or(|owner| definition.owner == *owner)
+    }
+}

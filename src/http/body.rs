@@ -1,0 +1,87 @@
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::web::{Bytes, BytesMut};
+use actix_web::{FromRequest, HttpRequest};
+use deserr::Deserr;
+use futures_util::StreamExt as _;
+use serde_json::Value;
+
+use crate::error::{Error, Result};
+use crate::input::{self, Faults};
+
+/// Largest body, in bytes.
+pub const LIMIT: usize = 1 << 20;
+/// How much of a body over the limit is read and thrown away, so that the client gets to read the answer.
+const DRAIN: usize = 16 << 20;
+/// How long a body may take to arrive.
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// A JSON body, read whole within the limits.
+#[derive(Debug)]
+pub struct Json(pub Value);
+
+impl Json {
+    /// The body as a `T`, or every fault of it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`].
+    pub fn read<T: Deserr<Faults>>(self) -> Result<T> {
+        input::read(self.0)
+    }
+}
+
+impl FromRequest for Json {
+    type Error = actix_web::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, actix_web::Error>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let declared = content_type(request);
+        let payload = payload.take();
+        Box::pin(async move {
+            // The body is read before it is refused, or the client might not see the answer.
+            let body = whole(payload, LIMIT).await?;
+            declared?;
+            let text = std::str::from_utf8(&body).map_err(|_| Error::Malformed("the body is not UTF-8".to_owned()))?;
+            let value = serde_json::from_str(text);
+            Ok(Self(value.map_err(|error| Error::Malformed(format!("the body is not JSON: {error}")))?))
+        })
+    }
+}
+
+/// Passes `application/json`, `application/…+json`, and no content type at all.
+fn content_type(request: &HttpRequest) -> Result<()> {
+    let Some(declared) = request.headers().get(header::CONTENT_TYPE) else { return Ok(()) };
+    let declared = declared.to_str().unwrap_or_default();
+    let essence = declared.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    if essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")) {
+        Ok(())
+    } else {
+        Err(Error::UnsupportedMediaType(format!("`{essence}` can't be read here; send Content-Type: application/json")))
+    }
+}
+
+/// The whole body of a request.
+///
+/// # Errors
+/// [`Error::TooLarge`] over `limit` bytes, [`Error::Malformed`] when it breaks off or takes too long.
+pub async fn whole(mut payload: Payload, limit: usize) -> Result<Bytes> {
+    let read = async {
+        let (mut body, mut seen) = (BytesMut::new(), 0_usize);
+        while let Some(chunk) = payload.next().await {
+            let chunk = chunk.map_err(|error| Error::Malformed(format!("the body can't be read: {error}")))?;
+            seen = seen.saturating_add(chunk.len());
+            if seen <= limit {
+                body.extend_from_slice(&chunk);
+            } else if seen > DRAIN {
+                break;
+            }
+        }
+        if seen > limit { Err(Error::TooLarge { limit }) } else { Ok(body.freeze()) }
+    };
+    let late = |_| Error::Malformed(format!("the body did not arrive within {} s", DEADLINE.as_secs()));
+    tokio::time::timeout(DEADLINE, read).await.map_err(late)?
+}

@@ -1,0 +1,118 @@
+//! A caller in a handler's signature: a handler that does not name one cannot reach a service.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::{FromRequest, HttpRequest, web};
+
+use super::request;
+use crate::access::{Access, Caller, Secret};
+use crate::error::{Error, Result};
+
+impl FromRequest for Caller {
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Self, actix_web::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(caller(request).map_err(Into::into))
+    }
+}
+
+fn caller(request: &HttpRequest) -> Result<Caller> {
+    let access = request.app_data::<web::Data<Access>>();
+    let access = access.ok_or_else(|| Error::internal("no access service"))?;
+    let caller = access.authenticate(&token(request)?, request::origin(request))?;
+    // A session travels in a cookie and its forms carry a CSRF token: the pages check both.
+    if caller.actor.kind == "user" {
+        return Err(Error::Unauthenticated("a session opens pages only; use a service token here"));
+    }
+    Ok(caller)
+}
+
+/// The credential of a request to the API.
+///
+/// # Errors
+/// [`Error::Unauthenticated`] when there is none.
+pub fn token(request: &HttpRequest) -> Result<Secret> {
+    const NONE: Error = Error::Unauthenticated("send a credential: Authorization: Bearer …");
+    if let Some(value) = request.headers().get(header::AUTHORIZATION) {
+        let text = value.to_str().map_err(|_| NONE)?;
+        let (scheme, token) = text.split_once(' ').ok_or(NONE)?;
+        return scheme.eq_ignore_ascii_case("bearer").then(|| Secret::new(token.trim())).ok_or(NONE);
+    }
+    let key = request.headers().get("x-api-key").and_then(|value| value.to_str().ok());
+    key.map(Secret::new).ok_or(NONE)
+}
+
+/// The version that `If-Match` demands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfMatch {
+    /// No header.
+    Absent,
+    /// `*`: any version.
+    Any,
+    /// `"7"`.
+    Version(u64),
+    /// A tag that no version has.
+    Nothing,
+}
+
+impl IfMatch {
+    /// Passes when the header, if there is one, names `current`.
+    ///
+    /// # Errors
+    /// [`Error::Stale`].
+    pub fn check(self, current: u64) -> Result<()> {
+        match self {
+            Self::Absent | Self::Any => Ok(()),
+            Self::Version(version) if version == current => Ok(()),
+            Self::Version(_) | Self::Nothing => Err(Error::Stale { current }),
+        }
+    }
+
+    /// Passes when there is a header.
+    ///
+    /// # Errors
+    /// [`Error::PreconditionRequired`].
+    pub fn required(self) -> Result<Self> {
+        if self == Self::Absent { Err(Error::PreconditionRequired) } else { Ok(self) }
+    }
+}
+
+impl FromRequest for IfMatch {
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Self, actix_web::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Ok(match request.headers().get(header::IF_MATCH) {
+            None => Self::Absent,
+            Some(value) => if_match(value.to_str().unwrap_or_default()),
+        }))
+    }
+}
+
+fn if_match(value: &str) -> IfMatch {
+    if value.trim() == "*" {
+        return IfMatch::Any;
+    }
+    let tag = value.trim().strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
+    tag.and_then(|tag| tag.parse().ok()).map_or(IfMatch::Nothing, IfMatch::Version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_strong_tag_of_the_version_matches() {
+        assert_eq!(if_match("\"7\""), IfMatch::Version(7));
+        assert_eq!(if_match("*"), IfMatch::Any);
+        for other in ["7", "W/\"7\"", "\"x\"", "", "\"-1\""] {
+            assert_eq!(if_match(other), IfMatch::Nothing, "{other}");
+        }
+        assert!(IfMatch::Absent.check(3).is_ok());
+        assert!(matches!(IfMatch::Version(2).check(3), Err(Error::Stale { current: 3 })));
+        assert!(matches!(IfMatch::Absent.required(), Err(Error::PreconditionRequired)));
+    }
+}

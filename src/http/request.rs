@@ -1,0 +1,124 @@
+//! What surrounds every request: its id, its log line, security headers, and a document for every error.
+
+use std::time::Instant;
+
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{HttpMessage, HttpRequest};
+use uuid::Uuid;
+
+use super::problem;
+use crate::access::Origin;
+use crate::error::Error;
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
+                      form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The id of a request, in its extensions.
+#[derive(Clone, Debug)]
+struct RequestId(String);
+
+/// The id of a request that passed [`surround`].
+pub fn id(request: &HttpRequest) -> String {
+    request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default()
+}
+
+/// From where a request comes.
+pub fn origin(request: &HttpRequest) -> Origin {
+    let agent = request.headers().get(header::USER_AGENT).and_then(|agent| agent.to_str().ok());
+    Origin {
+        request_id: id(request),
+        address: request.peer_addr().map(|address| address.ip().to_string()).unwrap_or_default(),
+        user_agent: agent.unwrap_or_default().chars().take(200).collect(),
+    }
+}
+
+/// The middleware around everything.
+///
+/// # Errors
+/// Never by itself: errors become documents.
+pub async fn surround(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
+    let started = Instant::now();
+    let id = accepted_id(request.headers()).unwrap_or_else(|| Uuid::now_v7().to_string());
+    request.extensions_mut().insert(RequestId(id.clone()));
+    let mut response = next.call(request).await?.map_into_boxed_body();
+    if response.status().is_client_error() || response.status().is_server_error() {
+        response = documented(response, &id);
+    }
+    let status = response.status();
+    let request = response.request();
+    let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    tracing::debug!(request_id = id, method = %request.method(), path = request.path(), status = status.as_u16(), milliseconds, "request answered");
+    dress(response.headers_mut(), &id);
+    Ok(response)
+}
+
+fn accepted_id(headers: &HeaderMap) -> Option<String> {
+    let id = headers.get(REQUEST_ID)?.to_str().ok()?;
+    let fine = (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+    fine.then(|| id.to_owned())
+}
+
+/// Gives an error without a document its document, or its page where a person is looking.
+fn documented(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxBody> {
+    let path = response.request().path().to_owned();
+    let error = response.response().error().and_then(|error| error.as_error::<Error>());
+    let body = match error {
+        Some(error) => {
+            log(error, &path, id);
+            Some(problem::respond(error, &path, id))
+        }
+        None if response.headers().contains_key(header::CONTENT_TYPE) && response.response().error().is_none() => None,
+        None => Some(problem::respond_status(response.status(), &path, id)),
+    };
+    match body {
+        Some(document) => {
+            let mut document = document;
+            if let Some(allow) = response.headers().get(header::ALLOW) {
+                document.headers_mut().insert(header::ALLOW, allow.clone());
+            }
+            response.into_response(document)
+        }
+        None => response,
+    }
+}
+
+/// The one place where a failure is logged. What a caller did wrong is no failure.
+fn log(error: &Error, path: &str, request_id: &str) {
+    match error {
+        Error::Internal(cause) => tracing::error!(%cause, path, request_id, "a request failed"),
+        Error::Unavailable(cause) => tracing::warn!(%cause, path, request_id, "the store does not answer"),
+        _ => {}
+    }
+}
+
+fn dress(headers: &mut HeaderMap, id: &str) {
+    let mut set = |name: HeaderName, value: &'static str| {
+        headers.insert(name, HeaderValue::from_static(value));
+    };
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    set(header::REFERRER_POLICY, "no-referrer");
+    set(header::X_FRAME_OPTIONS, "DENY");
+    set(header::CONTENT_SECURITY_POLICY, POLICY);
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    if let Ok(value) = HeaderValue::from_str(id) {
+        headers.insert(REQUEST_ID, value);
+    }
+}
+
+/// Answers a path that no route has.
+///
+/// # Errors
+/// Always: 404.
+pub async fn no_such_path() -> Result<actix_web::HttpResponse, actix_web::Error> {
+    Ok(actix_web::HttpResponse::new(StatusCode::NOT_FOUND))
+}
