@@ -13,4 +13,6 @@ mod files;
 pub mod flags;
 pub mod http;
 pub mod input;
+pub mod measurements;
 pub mod projects;
+pub mod stream;

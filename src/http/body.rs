@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::input::{self, Faults};
 
 /// Largest body, in bytes.
-pub const LIMIT: usize = 1 << 20;
+const LIMIT: usize = 1 << 20;
 /// How much of a body over the limit is read and thrown away, so that the client gets to read the answer.
 const DRAIN: usize = 16 << 20;
 /// How long a body may take to arrive.
@@ -68,7 +68,7 @@ fn content_type(request: &HttpRequest) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::TooLarge`] over `limit` bytes, [`Error::Malformed`] when it breaks off or takes too long.
-pub async fn whole(mut payload: Payload, limit: usize) -> Result<Bytes> {
+async fn whole(mut payload: Payload, limit: usize) -> Result<Bytes> {
     let read = async {
         let (mut body, mut seen) = (BytesMut::new(), 0_usize);
         while let Some(chunk) = payload.next().await {

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::{CompiledFlag, Context, ErrorCode, Evaluation, Fault, Flag};
+use crate::{CompiledFlag, Context, ErrorCode, Evaluation, Fault, Flag, Release};
 
 /// The whole state of one environment, as it is fetched.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -247,6 +247,11 @@ impl State {
     #[must_use]
     pub fn flag(&self, key: &str) -> Option<&Entry> {
         self.flags.get(key).map(AsRef::as_ref)
+    }
+
+    /// The releases that run on some flag.
+    pub fn releases(&self) -> impl Iterator<Item = &Release> {
+        self.flags.values().filter_map(|entry| entry.flag().release.as_ref())
     }
 
     /// The environment's key.

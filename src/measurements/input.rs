@@ -1,0 +1,204 @@
+use std::collections::{BTreeMap, HashMap};
+
+use bellwether_core::window::{LABELS, REQUEST_DURATION_MS, REQUEST_ERROR, Ratio, Summary, Values, Window};
+use bellwether_core::{Fault, Release, State};
+use chrono::{DateTime, Utc};
+use deserr::Deserr;
+
+use super::{AHEAD, Checked, Cut};
+use crate::error::{Error, Result};
+use crate::input::{Faults, Reject};
+
+/// Most windows of one batch.
+const WINDOWS: usize = 10_000;
+/// Largest count: exact in every language's doubles.
+const COUNT: u64 = 1 << 53;
+/// Longest name of an instance, application or metric, and longest label, in characters.
+const NAME: usize = 200;
+
+/// `POST /api/v1/measurements`.
+#[derive(Clone, Debug, Deserr)]
+#[deserr(error = Faults, deny_unknown_fields)]
+pub struct BatchInput {
+    #[deserr(try_from(String) = short_name -> Reject)]
+    instance: String,
+    #[deserr(try_from(String) = short_name -> Reject)]
+    #[expect(dead_code, reason = "part of the format; the fleet knows applications from the stream")]
+    application: String,
+    sequence: u64,
+    windows: Vec<WindowInput>,
+}
+
+#[derive(Clone, Debug, Deserr)]
+#[deserr(error = Faults, deny_unknown_fields)]
+struct WindowInput {
+    #[deserr(try_from(String) = time -> Reject)]
+    start: DateTime<Utc>,
+    seconds: u32,
+    #[deserr(try_from(String) = short_name -> Reject)]
+    release: String,
+    arm: String,
+    #[deserr(try_from(String) = short_name -> Reject)]
+    metric: String,
+    n: u64,
+    #[deserr(default)]
+    k: Option<u64>,
+    #[deserr(default)]
+    labels: Vec<(String, u64)>,
+    #[deserr(default)]
+    mean: Option<f64>,
+    #[deserr(default)]
+    m2: Option<f64>,
+    #[deserr(default)]
+    min: Option<f64>,
+    #[deserr(default)]
+    max: Option<f64>,
+    #[deserr(default)]
+    histogram: Vec<(i32, u64)>,
+    #[deserr(default)]
+    above: Vec<(f64, u64)>,
+}
+
+fn short_name(name: String) -> Result<String, Reject> {
+    let fine = (1..=NAME).contains(&name.chars().count());
+    if fine { Ok(name) } else { Err(Reject(format!("has 1 to {NAME} characters"))) }
+}
+
+fn time(text: String) -> Result<DateTime<Utc>, Reject> {
+    let parsed = DateTime::parse_from_rfc3339(&text);
+    parsed.map(|at| at.to_utc()).map_err(|_| Reject("is a time like 2026-11-21T10:00:00Z".to_owned()))
+}
+
+impl BatchInput {
+    /// Checks every window against itself and against the releases that run in the environment.
+    pub(super) fn check(self, state: &State, cut: Cut, now: DateTime<Utc>) -> Result<Checked> {
+        let releases: HashMap<&str, &Release> =
+            state.releases().map(|release| (release.id.as_str(), release)).collect();
+        let mut faults = Vec::new();
+        if self.windows.len() > WINDOWS {
+            faults.push(Fault::new("/windows", format!("at most {WINDOWS} windows in one batch")));
+        }
+        let (mut windows, mut late) = (Vec::new(), 0);
+        for (index, input) in self.windows.into_iter().enumerate() {
+            let mut found = Vec::new();
+            let release = releases.get(input.release.as_str());
+            let window = input.window(release.copied(), cut, now, &mut found);
+            let prefix = format!("/windows/{index}");
+            faults.extend(found.into_iter().map(|fault| fault.under(&prefix)));
+            match window {
+                Some(window) if release.is_some() => windows.push(window),
+                _ => late += 1,
+            }
+        }
+        Error::unless_empty(faults)?;
+        Ok(Checked { instance: self.instance, sequence: self.sequence, windows, late })
+    }
+}
+
+impl WindowInput {
+    fn window(
+        self,
+        release: Option<&Release>,
+        cut: Cut,
+        now: DateTime<Utc>,
+        faults: &mut Vec<Fault>,
+    ) -> Option<Window> {
+        let mut fault = |pointer: &str, message: String| faults.push(Fault::new(pointer, message));
+        if self.seconds == 0 || self.seconds > cut.window_seconds {
+            fault("/seconds", format!("windows here last {} s; yours may be 1 to that long", cut.window_seconds));
+        }
+        if self.start > now + AHEAD {
+            fault("/start", format!("lies in the future; it is {} here", crate::clock::rfc3339(now)));
+        }
+        if let Some(release) = release
+            && !release.arms.iter().any(|arm| arm.name == self.arm)
+        {
+            fault("/arm", format!("the release has no arm `{}`", self.arm));
+        }
+        let start = cut.start_of(self.start);
+        let (arm, metric, release) = (self.arm.clone(), self.metric.clone(), self.release.clone());
+        let summary = self.summary(&mut fault)?;
+        match (metric.as_str(), &summary) {
+            (REQUEST_ERROR, Summary::Values(_)) => fault("/k", format!("{metric} is a ratio: give n and k")),
+            (REQUEST_DURATION_MS, Summary::Ratio(_)) => {
+                fault("/mean", format!("{metric} holds values: give n, mean, m2, min and max"));
+            }
+            _ => {}
+        }
+        Some(Window { start, seconds: cut.window_seconds, release, arm, metric, summary })
+    }
+
+    fn summary(self, fault: &mut impl FnMut(&str, String)) -> Option<Summary> {
+        if self.n > COUNT {
+            fault("/n", "is at most 2^53".to_owned());
+        }
+        match (self.k, self.mean, self.m2) {
+            (Some(k), None, None) => ratio(self.n, k, self.labels, fault),
+            (None, Some(mean), Some(m2)) => {
+                let ends = (self.min.unwrap_or(mean), self.max.unwrap_or(mean));
+                values(self.n, mean, m2, ends, self.histogram, self.above, fault)
+            }
+            _ => {
+                fault("", "is either a ratio (n, k) or values (n, mean, m2, min, max)".to_owned());
+                None
+            }
+        }
+    }
+}
+
+fn ratio(n: u64, k: u64, labels: Vec<(String, u64)>, fault: &mut impl FnMut(&str, String)) -> Option<Summary> {
+    if k > n {
+        fault("/k", format!("is at most n, which is {n}"));
+    }
+    for (index, (label, _)) in labels.iter().enumerate() {
+        if label.chars().count() > NAME {
+            fault(&format!("/labels/{index}/0"), format!("has at most {NAME} characters"));
+        }
+    }
+    let named = labels.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
+    if named > k {
+        fault("/labels", format!("count more than the {k} hits"));
+    }
+    let mut kept = Ratio { n, k, labels: Vec::new() };
+    kept.merge(&Ratio { n: 0, k: 0, labels: labels.into_iter().take(LABELS).collect() });
+    Some(Summary::Ratio(kept))
+}
+
+fn values(
+    n: u64,
+    mean: f64,
+    m2: f64,
+    (min, max): (f64, f64),
+    histogram: Vec<(i32, u64)>,
+    above: Vec<(f64, u64)>,
+    fault: &mut impl FnMut(&str, String),
+) -> Option<Summary> {
+    for (pointer, number) in [("/mean", mean), ("/m2", m2), ("/min", min), ("/max", max)] {
+        if !number.is_finite() {
+            fault(pointer, "is a finite number".to_owned());
+        }
+    }
+    // A mean of sums may be off by rounding where all values are equal.
+    let slack = 1e-9 * min.abs().max(max.abs()).max(1.0);
+    if n > 0 && !(min - slack..=max + slack).contains(&mean) {
+        fault("/mean", "lies between min and max".to_owned());
+    }
+    if m2 < 0.0 {
+        fault("/m2", "is at least 0".to_owned());
+    }
+    let counted = histogram.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
+    if counted > n {
+        fault("/histogram", format!("counts more than the {n} values"));
+    }
+    for (index, (limit, count)) in above.iter().enumerate() {
+        if !limit.is_finite() || *count > n {
+            fault(&format!("/above/{index}"), format!("is a limit and a count of at most {n}"));
+        }
+    }
+    let histogram = histogram.into_iter().fold(BTreeMap::new(), |mut sums, (bucket, count)| {
+        let sum: &mut u64 = sums.entry(bucket).or_insert(0);
+        *sum = sum.saturating_add(count);
+        sums
+    });
+    Some(Summary::Values(Values { n, mean, m2, min, max, histogram, above }))
+}

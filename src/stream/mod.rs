@@ -1,0 +1,7 @@
+//! Pushing changes to SDKs over WebSocket, and knowing which instance has which revision.
+
+pub mod api;
+mod conversation;
+mod fleet;
+
+pub use fleet::{Fleet, Instance, Reach};
