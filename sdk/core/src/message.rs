@@ -76,7 +76,10 @@ pub enum FromServer {
     /// Answers a hello.
     Ready(Ready),
     /// Fetch the snapshot.
-    Resync,
+    Resync {
+        /// The newest revision.
+        revision: u64,
+    },
     /// The next revision.
     Change(Change),
     /// The server goes away.
@@ -103,10 +106,14 @@ impl FromServer {
         struct Drain {
             retry_after_ms: u64,
         }
+        #[derive(Deserialize)]
+        struct Resync {
+            revision: u64,
+        }
         let Typed { kind } = serde_json::from_str(text)?;
         Ok(match kind {
             "ready" => Self::Ready(serde_json::from_str(text)?),
-            "resync" => Self::Resync,
+            "resync" => Self::Resync { revision: serde_json::from_str::<Resync>(text)?.revision },
             "change" => Self::Change(serde_json::from_str(text)?),
             "drain" => Self::Drain { retry_after_ms: serde_json::from_str::<Drain>(text)?.retry_after_ms },
             _ => Self::Unknown,
@@ -156,7 +163,8 @@ mod tests {
         let text = ToSdk::Change(&change).write().unwrap();
         let FromServer::Change(read) = FromServer::read(&text).unwrap() else { panic!("{text}") };
         assert_eq!(read.flags[0].get(), r#"{"key": "a"}"#, "the flag's JSON arrives to the letter");
-        assert!(matches!(FromServer::read(r#"{"type":"resync","revision":3}"#).unwrap(), FromServer::Resync));
+        let resync = ToSdk::Resync { revision: 3 }.write().unwrap();
+        assert!(matches!(FromServer::read(&resync).unwrap(), FromServer::Resync { revision: 3 }));
         assert!(matches!(FromServer::read(r#"{"type":"news"}"#).unwrap(), FromServer::Unknown));
         assert!(FromServer::read(r#"{"type":"change","from":1}"#).is_err());
         assert!(FromServer::read("[]").is_err());

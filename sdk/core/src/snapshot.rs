@@ -245,8 +245,8 @@ impl State {
 
     /// The flag `key`, if there is one.
     #[must_use]
-    pub fn flag(&self, key: &str) -> Option<&Entry> {
-        self.flags.get(key).map(AsRef::as_ref)
+    pub fn flag(&self, key: &str) -> Option<&Arc<Entry>> {
+        self.flags.get(key)
     }
 
     /// The releases that run on some flag.

@@ -1,0 +1,148 @@
+use std::fmt;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::runtime::Handle;
+use uuid::Uuid;
+
+use crate::Client;
+use crate::endpoint::Endpoint;
+use crate::shared::Identity;
+
+/// Longest name of an application or instance, in bytes.
+const NAME_LENGTH: usize = 256;
+/// What the first reconnection is spread over, unless set.
+const RECONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// The most that it can be spread over.
+const LONGEST_RECONNECT: Duration = Duration::from_secs(3_600);
+
+/// Settings of a [`Client`].
+#[derive(Clone)]
+pub struct ClientBuilder {
+    url: String,
+    key: String,
+    application: String,
+    instance: Option<String>,
+    reconnect_within: Duration,
+}
+
+/// Why a client could not be made. A server that can't be reached is no reason: the client goes on trying.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ConnectError {
+    /// The URL is not one of a server.
+    #[error("the server's URL {url:?} can't be used: {reason}")]
+    Url {
+        /// What was given; empty when it holds a password.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The key can't be one.
+    #[error("the server key can't be used: {0}")]
+    Key(&'static str),
+    /// The application's or instance's name is empty or has more than 256 bytes.
+    #[error("the name of the {0} must have 1 to {NAME_LENGTH} bytes")]
+    Name(&'static str),
+    /// The background tasks need a tokio runtime, and this thread is in none.
+    #[error("no tokio runtime is running here; connect from within one")]
+    NoRuntime,
+    /// TLS or HTTP could not be set up.
+    #[error("the connection can't be set up: {0}")]
+    Setup(String),
+}
+
+impl ConnectError {
+    pub(crate) fn invalid(url: &str, reason: impl Into<String>) -> Self {
+        Self::Url { url: url.to_owned(), reason: reason.into() }
+    }
+}
+
+impl ClientBuilder {
+    pub(crate) fn new(url: String, key: String) -> Self {
+        Self { url, key, application: "unknown".to_owned(), instance: None, reconnect_within: RECONNECT_WITHIN }
+    }
+
+    /// Names the service, the same for all its instances; `unknown` unless set.
+    #[must_use]
+    pub fn application(mut self, name: impl Into<String>) -> Self {
+        self.application = name.into();
+        self
+    }
+
+    /// Names this process among the instances of the service; a random UUID unless set. No two that run at once may
+    /// have the same name, or the server takes the measurements of one for those of the other.
+    #[must_use]
+    pub fn instance(mut self, name: impl Into<String>) -> Self {
+        self.instance = Some(name.into());
+        self
+    }
+
+    /// What the first reconnection after a loss is spread over, so that the clients of a server that restarts do not
+    /// all come back at once; 10 s unless set, an hour at most. Further attempts wait up to twice as long each, up to
+    /// 30 s.
+    #[must_use]
+    pub fn reconnect_within(mut self, range: Duration) -> Self {
+        self.reconnect_within = range.min(LONGEST_RECONNECT);
+        self
+    }
+
+    /// Starts the client. It returns at once and connects in the background, again and again until it succeeds.
+    ///
+    /// The tasks run on the current tokio runtime, which must have I/O and time enabled, as it has by default.
+    ///
+    /// # Errors
+    /// [`ConnectError`] when the URL, the key or a name can't be used or no runtime is running.
+    pub fn connect(self) -> Result<Client, ConnectError> {
+        let endpoint = Endpoint::new(&self.url, &self.key)?;
+        let identity = Identity {
+            application: name("application", self.application)?,
+            instance: name("instance", self.instance.unwrap_or_else(|| Uuid::new_v4().to_string()))?,
+        };
+        let runtime = Handle::try_current().map_err(|_| ConnectError::NoRuntime)?;
+        Ok(Client::start(&runtime, endpoint, identity, self.reconnect_within))
+    }
+}
+
+fn name(of: &'static str, name: String) -> Result<String, ConnectError> {
+    if name.is_empty() || name.len() > NAME_LENGTH { Err(ConnectError::Name(of)) } else { Ok(name) }
+}
+
+/// Leaves the key out.
+impl fmt::Debug for ClientBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClientBuilder")
+            .field("application", &self.application)
+            .field("instance", &self.instance)
+            .field("reconnect_within", &self.reconnect_within)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_runtime_is_needed() {
+        let error = Client::builder("http://localhost", "key").connect().unwrap_err();
+        assert_eq!(error, ConnectError::NoRuntime);
+    }
+
+    #[tokio::test]
+    async fn names_are_bounded() {
+        for name in [String::new(), "x".repeat(257)] {
+            let builder = Client::builder("http://localhost", "key");
+            let error = builder.clone().application(name.clone()).connect().unwrap_err();
+            assert_eq!(error, ConnectError::Name("application"));
+            assert_eq!(builder.instance(name).connect().unwrap_err(), ConnectError::Name("instance"));
+        }
+    }
+
+    #[test]
+    fn the_key_is_not_printed() {
+        let builder = Client::builder("http://me:hunter2@localhost", "bw_sdk_secret");
+        let printed = format!("{builder:?}");
+        assert!(!printed.contains("secret") && !printed.contains("hunter2"), "{printed}");
+    }
+}

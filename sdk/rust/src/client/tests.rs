@@ -1,0 +1,147 @@
+use std::net::TcpListener;
+
+use bellwether_core::window::{REQUEST_DURATION_MS, REQUEST_ERROR, Summary, Window};
+use bellwether_core::{ErrorCode, Reason};
+use serde_json::json;
+
+use super::*;
+use crate::fixture;
+
+const SOON: Duration = Duration::from_secs(5);
+
+/// A client whose server is not there.
+fn client() -> Client {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    Client::builder(format!("http://127.0.0.1:{port}"), "bw_sdk_x").application("tests").connect().unwrap()
+}
+
+/// Two canaries: everyone is in `a`'s treatment and in `b`'s control.
+fn canaries() -> Arc<State> {
+    let metrics = json!([{"metric": REQUEST_ERROR}, {"metric": REQUEST_DURATION_MS}, {"metric": "cart.size"}]);
+    let mut disabled = fixture::canary("disabled", 100_000, metrics.clone(), 3_600);
+    disabled["enabled"] = json!(false);
+    let a = fixture::canary("a", 100_000, metrics.clone(), 3_600);
+    let b = fixture::canary("b", 0, metrics, 3_600);
+    fixture::state("e", 3, vec![a, b, disabled, fixture::constant("plain", "boolean", json!(true))])
+}
+
+/// Release, arm and metric of each window, with its count.
+fn recorded(client: &Client) -> Vec<(String, String, String, u64)> {
+    let count = |window: &Window| match &window.summary {
+        Summary::Ratio(ratio) => ratio.n,
+        Summary::Values(values) => values.n,
+    };
+    let windows = client.shared().recorder.take_all();
+    windows.iter().map(|w| (w.release.clone(), w.arm.clone(), w.metric.clone(), count(w))).collect()
+}
+
+fn window(release: &str, arm: &str, metric: &str, count: u64) -> (String, String, String, u64) {
+    (release.into(), arm.into(), metric.into(), count)
+}
+
+#[tokio::test]
+async fn without_a_server_defaults_answer() {
+    let client = client();
+    let user = Context::new("u");
+    assert!(client.bool("a", &user, true));
+    assert_eq!(client.string("a", &user, "blue"), "blue");
+    assert_eq!((client.integer("a", &user, 7), client.float("a", &user, 0.5)), (7, 0.5));
+    assert_eq!(client.json("a", &user, json!([1])), json!([1]));
+    let told = client.bool_detail("a", &user, true);
+    assert_eq!((told.reason, told.error, told.revision), (Reason::Error, Some(ErrorCode::ProviderNotReady), None));
+    assert!(!client.wait_ready(Duration::from_millis(10)).await);
+    client.flush().await;
+    client.close(SOON).await;
+    client.close(SOON).await;
+    client.flush().await;
+    assert!(client.bool("a", &user, true));
+}
+
+#[tokio::test]
+async fn flags_that_arrive_are_used_and_announced() {
+    let client = client();
+    let mut revisions = client.revisions();
+    assert_eq!((client.revision(), *revisions.borrow_and_update()), (None, None));
+    client.shared().install(canaries());
+    assert!(client.wait_ready(SOON).await);
+    revisions.changed().await.unwrap();
+    assert_eq!((client.revision(), *revisions.borrow_and_update()), (Some(3), Some(3)));
+    let user = Context::new("u");
+    assert!(client.bool("a", &user, false));
+    assert!(!client.bool("b", &user, true));
+    let told = client.clone().bool_detail("a", &user, false);
+    assert_eq!((told.reason, told.variation.as_deref(), told.revision), (Reason::Split, Some("on"), Some(3)));
+}
+
+#[tokio::test]
+async fn a_scope_reports_to_the_releases_it_met() {
+    let client = client();
+    client.shared().install(canaries());
+    let request = client.scope(&Context::new("u"));
+    let timer = request.timer();
+    assert!(request.bool("a", false));
+    assert!(request.bool_detail("a", false).value, "met twice, counted once");
+    assert!(!request.bool("disabled", true) && request.bool("plain", false));
+    timer.stop();
+    request.value("cart.size", 3.0);
+    request.value("unwatched", 3.0);
+    request.value(REQUEST_ERROR, 3.0);
+    assert!(!request.bool("b", true));
+    request.finish(false, "POST /pay");
+    assert_eq!(
+        recorded(&client),
+        [
+            window("release-a", "treatment", "cart.size", 1),
+            window("release-a", "treatment", REQUEST_DURATION_MS, 1),
+            window("release-a", "treatment", REQUEST_ERROR, 1),
+            window("release-b", "control", REQUEST_ERROR, 1),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_no_split_served_or_nobody_reported_counts_for_no_release() {
+    let client = client();
+    client.shared().install(canaries());
+    let request = client.scope(&Context::new("vip"));
+    assert!(request.bool("a", false), "an individual target");
+    assert_eq!(request.string("b", "text"), "text", "another type than the flag's");
+    request.timer().stop();
+    request.finish(true, "GET /");
+    let request = client.scope(&Context::new("u"));
+    assert!(request.bool("a", false));
+    drop(request.timer());
+    drop(request);
+    assert!(recorded(&client).is_empty());
+}
+
+#[tokio::test]
+async fn a_scope_outlives_the_request_handler() {
+    let client = client();
+    client.shared().install(canaries());
+    let request = client.scope(&Context::new("u"));
+    let task = tokio::spawn(async move {
+        let timer = request.timer();
+        let on = request.bool("a", false);
+        tokio::task::yield_now().await;
+        timer.stop();
+        request.finish(on, "GET /");
+    });
+    task.await.unwrap();
+    assert_eq!(recorded(&client).len(), 2);
+}
+
+#[tokio::test]
+async fn the_last_clone_ends_the_tasks() {
+    let client = client();
+    let clone = client.clone();
+    let Tasks { stream, sender } = client.inner.tasks.lock().unwrap().take().unwrap();
+    drop(client);
+    assert!(!stream.is_finished() && !sender.is_finished());
+    let request = clone.scope(&Context::new("u"));
+    drop(clone);
+    assert!(!stream.is_finished() && !sender.is_finished(), "a request is under way");
+    drop(request);
+    timeout(SOON, stream).await.unwrap().unwrap();
+    timeout(SOON, sender).await.unwrap().unwrap();
+}

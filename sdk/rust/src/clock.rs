@@ -1,0 +1,15 @@
+//! The one place of this crate that reads a clock; everything else is given the time.
+
+use chrono::{DateTime, Utc};
+use tokio::time::Instant;
+
+/// The time of day, for what is compared with the server's clock.
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+pub(crate) fn now() -> DateTime<Utc> {
+    Utc::now()
+}
+
+/// A moment for measuring how long something takes; it never goes back.
+pub(crate) fn moment() -> Instant {
+    Instant::now()
+}

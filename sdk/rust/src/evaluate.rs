@@ -1,0 +1,77 @@
+//! Evaluation as a type of Rust.
+
+use std::sync::Arc;
+
+use bellwether_core::{Context, Entry, ErrorCode, Evaluation, State, Value, ValueType};
+
+/// A type that a flag is read as.
+pub(crate) trait FlagValue: Sized {
+    /// The only type of flag that it is read from.
+    const TYPE: ValueType;
+
+    /// The value, if it is of this type.
+    fn read(value: &Value) -> Option<Self>;
+}
+
+impl FlagValue for bool {
+    const TYPE: ValueType = ValueType::Boolean;
+
+    fn read(value: &Value) -> Option<Self> {
+        value.as_bool()
+    }
+}
+
+impl FlagValue for String {
+    const TYPE: ValueType = ValueType::String;
+
+    fn read(value: &Value) -> Option<Self> {
+        value.as_str().map(str::to_owned)
+    }
+}
+
+impl FlagValue for i64 {
+    const TYPE: ValueType = ValueType::Integer;
+
+    fn read(value: &Value) -> Option<Self> {
+        value.as_i64()
+    }
+}
+
+impl FlagValue for f64 {
+    const TYPE: ValueType = ValueType::Float;
+
+    fn read(value: &Value) -> Option<Self> {
+        value.as_f64()
+    }
+}
+
+impl FlagValue for Value {
+    const TYPE: ValueType = ValueType::Json;
+
+    fn read(value: &Value) -> Option<Self> {
+        Some(value.clone())
+    }
+}
+
+/// What a flag served, with its value as a type of Rust.
+#[derive(Debug)]
+pub(crate) struct Found<'s, T> {
+    pub(crate) value: T,
+    pub(crate) evaluation: Evaluation<'s>,
+    pub(crate) entry: &'s Arc<Entry>,
+}
+
+/// What the flag `key` serves; a flag of another type than `T` is an error whatever its value looks like.
+pub(crate) fn evaluate<'s, T: FlagValue>(
+    state: Option<&'s State>,
+    key: &str,
+    context: &Context,
+) -> Result<Found<'s, T>, ErrorCode> {
+    let entry = state.ok_or(ErrorCode::ProviderNotReady)?.flag(key).ok_or(ErrorCode::FlagNotFound)?;
+    if entry.flag().value_type != T::TYPE {
+        return Err(ErrorCode::TypeMismatch);
+    }
+    let evaluation = entry.compiled().evaluate(context)?;
+    let value = T::read(evaluation.value).ok_or(ErrorCode::TypeMismatch)?;
+    Ok(Found { value, evaluation, entry })
+}

@@ -1,0 +1,161 @@
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bellwether_core::window::{REQUEST_DURATION_MS, REQUEST_ERROR};
+use bellwether_core::{Assignment, Context, Entry, ErrorCode, State, Value};
+use tokio::time::Instant;
+
+use crate::evaluate::{FlagValue, Found, evaluate};
+use crate::recorder::{Met, Observation};
+use crate::{Client, Detail, clock};
+
+/// One request: answers flags for its context, remembers which releases it met, and reports to them how it went.
+///
+/// A release is met when its own split served the flag; what targets, other rules and disabled flags serve counts for
+/// no release. An outcome counts for the releases met before it, and only if they watch its metric, in the window of
+/// the moment it is reported. A scope that is dropped without a report counts nothing.
+///
+/// It borrows nothing, so it can be kept with the request and used across `await`.
+#[derive(Debug)]
+pub struct Scope {
+    client: Client,
+    context: Context,
+    met: Mutex<Vec<Met>>,
+}
+
+impl Scope {
+    pub(crate) fn new(client: Client, context: Context) -> Self {
+        Self { client, context, met: Mutex::default() }
+    }
+
+    /// Whom the request is for.
+    #[must_use]
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// The value of a boolean flag, or `default`.
+    pub fn bool(&self, key: &str, default: bool) -> bool {
+        self.get(key, default)
+    }
+
+    /// The value of a string flag, or `default`.
+    pub fn string(&self, key: &str, default: impl Into<String>) -> String {
+        self.get(key, default.into())
+    }
+
+    /// The value of an integer flag, or `default`.
+    pub fn integer(&self, key: &str, default: i64) -> i64 {
+        self.get(key, default)
+    }
+
+    /// The value of a float flag, or `default`.
+    pub fn float(&self, key: &str, default: f64) -> f64 {
+        self.get(key, default)
+    }
+
+    /// The value of a JSON flag, or `default`.
+    pub fn json(&self, key: &str, default: Value) -> Value {
+        self.get(key, default)
+    }
+
+    /// The value of a boolean flag, or `default`, and how it came about.
+    pub fn bool_detail(&self, key: &str, default: bool) -> Detail<bool> {
+        self.detail(key, default)
+    }
+
+    /// The value of a string flag, or `default`, and how it came about.
+    pub fn string_detail(&self, key: &str, default: impl Into<String>) -> Detail<String> {
+        self.detail(key, default.into())
+    }
+
+    /// The value of an integer flag, or `default`, and how it came about.
+    pub fn integer_detail(&self, key: &str, default: i64) -> Detail<i64> {
+        self.detail(key, default)
+    }
+
+    /// The value of a float flag, or `default`, and how it came about.
+    pub fn float_detail(&self, key: &str, default: f64) -> Detail<f64> {
+        self.detail(key, default)
+    }
+
+    /// The value of a JSON flag, or `default`, and how it came about.
+    pub fn json_detail(&self, key: &str, default: Value) -> Detail<Value> {
+        self.detail(key, default)
+    }
+
+    /// Starts to measure a duration; [`Timer::stop`] reports it as `request.duration_ms`.
+    #[must_use = "a timer that is dropped reports nothing"]
+    pub fn timer(&self) -> Timer<'_> {
+        Timer { scope: self, started: clock::moment() }
+    }
+
+    /// Reports a number of the application's own, in the unit that the guards of `metric` use.
+    ///
+    /// NaN, infinities and magnitudes above 1e100 are left out. So is `request.error`, which counts requests, not
+    /// numbers: [`finish`](Self::finish) reports it.
+    pub fn value(&self, metric: &str, value: f64) {
+        if metric != REQUEST_ERROR {
+            self.record(metric, Observation::Number(value));
+        }
+    }
+
+    /// Reports how the request ended, as `request.error`; `label` names what failed, for the list of top errors.
+    ///
+    /// Labels are kept to 200 bytes, and to 20 different ones in a window: name the operation, not the user.
+    pub fn finish(self, ok: bool, label: &str) {
+        self.record(REQUEST_ERROR, Observation::Outcome { failed: !ok, label });
+    }
+
+    fn get<T: FlagValue>(&self, key: &str, default: T) -> T {
+        let state = self.client.shared().state();
+        self.evaluate(state.as_deref(), key).map_or(default, |found| found.value)
+    }
+
+    fn detail<T: FlagValue>(&self, key: &str, default: T) -> Detail<T> {
+        let state = self.client.shared().state();
+        Detail::of(self.evaluate(state.as_deref(), key), default, state.as_deref().map(State::revision))
+    }
+
+    fn evaluate<'s, T: FlagValue>(&self, state: Option<&'s State>, key: &str) -> Result<Found<'s, T>, ErrorCode> {
+        let found = evaluate(state, key, &self.context)?;
+        if let Some(assignment) = &found.evaluation.assignment {
+            self.meet(found.entry, assignment);
+        }
+        Ok(found)
+    }
+
+    fn meet(&self, entry: &Arc<Entry>, assignment: &Assignment<'_>) {
+        let mut met = self.met();
+        let known = |met: &Met| {
+            met.arm == assignment.arm && met.release().is_some_and(|release| release.id == assignment.release.id)
+        };
+        if !met.iter().any(known) {
+            met.push(Met { entry: Arc::clone(entry), arm: assignment.arm.to_owned() });
+        }
+    }
+
+    fn record(&self, metric: &str, observation: Observation<'_>) {
+        let shared = self.client.shared();
+        shared.recorder.record(shared.server_time(), &self.met(), metric, observation);
+    }
+
+    fn met(&self) -> MutexGuard<'_, Vec<Met>> {
+        self.met.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Measures how long something takes; dropped without [`stop`](Self::stop), it reports nothing.
+#[derive(Debug)]
+pub struct Timer<'s> {
+    scope: &'s Scope,
+    started: Instant,
+}
+
+impl Timer<'_> {
+    /// Reports the time since the start, in milliseconds, as `request.duration_ms`.
+    pub fn stop(self) {
+        let elapsed = clock::moment().duration_since(self.started);
+        let milliseconds = elapsed.as_secs_f64() * 1_000.0;
+        self.scope.record(REQUEST_DURATION_MS, Observation::Number(milliseconds));
+    }
+}

@@ -1,0 +1,231 @@
+//! The task that sends measurement windows once they have ended.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bellwether_core::window::Window;
+use reqwest::StatusCode;
+use reqwest::header::CONTENT_TYPE;
+use serde::Deserialize;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+
+use crate::backoff::Backoff;
+use crate::clock;
+use crate::endpoint::Endpoint;
+use crate::failure::{self, Failure, Trouble};
+use crate::outbox::{Outbox, Parcel};
+use crate::recorder::Due;
+use crate::shared::{Identity, Shared};
+
+/// The most that one attempt may take. The server waits 5 s for windows, so a longer one would bring them too late.
+const ATTEMPT: Duration = Duration::from_secs(5);
+/// The most that the wait after a window's end is spread over, so that instances do not send all at once.
+const SPREAD: Duration = Duration::from_secs(1);
+/// First wait after a failure, doubled up to the ceiling of [`Backoff`].
+const RETRY: Duration = Duration::from_secs(1);
+/// The longest sleep, whatever the clocks say.
+const LONGEST_SLEEP: Duration = Duration::from_secs(3_600);
+/// The most of an answer that is read, in bytes.
+const ANSWER_BYTES: usize = 64 * 1024;
+
+/// What a client asks of the task; it answers when done.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Send all there is, windows that have not ended included.
+    Flush(oneshot::Sender<()>),
+    /// The same, then end.
+    Close(oneshot::Sender<()>),
+}
+
+/// Takes windows from the recorder and posts them, in order, each batch until it is answered.
+#[derive(Debug)]
+pub(crate) struct Sender {
+    shared: Arc<Shared>,
+    endpoint: Arc<Endpoint>,
+    outbox: Outbox,
+    backoff: Backoff,
+    plan: Option<Plan>,
+    retry_at: Instant,
+    trouble: Trouble,
+}
+
+/// When the windows that end at `due` are taken.
+#[derive(Clone, Copy, Debug)]
+struct Plan {
+    due: Due,
+    at: Instant,
+}
+
+impl Sender {
+    pub(crate) fn new(shared: Arc<Shared>, endpoint: Arc<Endpoint>, identity: Identity) -> Self {
+        // Milliseconds since the epoch, so that an instance of the same name that starts again goes on above.
+        let sequence = u64::try_from(clock::now().timestamp_millis()).unwrap_or_default();
+        Self {
+            shared,
+            endpoint,
+            outbox: Outbox::new(identity, sequence),
+            backoff: Backoff::new(RETRY),
+            plan: None,
+            retry_at: clock::moment(),
+            trouble: Trouble::default(),
+        }
+    }
+
+    /// Runs until told to close or until the last client is gone.
+    pub(crate) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let shared = Arc::clone(&self.shared);
+        loop {
+            self.plan();
+            tokio::select! {
+                command = commands.recv() => match command {
+                    Some(Command::Flush(done)) => {
+                        self.send_all().await;
+                        // Whoever asked may have stopped waiting.
+                        let _ = done.send(());
+                    }
+                    Some(Command::Close(done)) => {
+                        self.send_all().await;
+                        let windows = self.outbox.windows();
+                        if windows > 0 {
+                            tracing::warn!(windows, "measurements were not sent before the client closed");
+                        }
+                        let _ = done.send(());
+                        return;
+                    }
+                    None => return,
+                },
+                () = wait_for(self.plan.map(|plan| plan.at)) => {
+                    self.plan = None;
+                    let ended = shared.recorder.take_ended(shared.server_time());
+                    self.keep(ended);
+                }
+                () = shared.recorder.sooner() => {}
+                () = sleep_until(self.retry_at), if self.outbox.first().is_some() => {
+                    self.attempt().await;
+                }
+            }
+        }
+    }
+
+    /// Decides when to take the next windows: a little after they end.
+    fn plan(&mut self) {
+        let due = self.shared.recorder.due();
+        if due != self.plan.map(|plan| plan.due) {
+            self.plan = due.map(|due| {
+                let wait = until_taken(due, self.shared.server_time().timestamp_micros(), rand::random());
+                Plan { due, at: clock::moment() + wait }
+            });
+        }
+    }
+
+    fn keep(&mut self, windows: Vec<Window>) {
+        let observations = self.shared.recorder.take_dropped();
+        if observations > 0 {
+            tracing::warn!(observations, "too many measurement windows are open; observations were dropped");
+        }
+        let windows = self.outbox.add(windows);
+        if windows > 0 {
+            tracing::warn!(windows, "too many measurements wait for the server; the oldest were dropped");
+        }
+    }
+
+    /// Sends everything at once, up to the first failure.
+    async fn send_all(&mut self) {
+        let all = self.shared.recorder.take_all();
+        self.keep(all);
+        while self.outbox.first().is_some() && self.attempt().await {}
+    }
+
+    /// Tries to send the first batch; `false` when the next attempt has to wait.
+    async fn attempt(&mut self) -> bool {
+        let Some(parcel) = self.outbox.first() else { return true };
+        let windows = parcel.windows;
+        match post(&self.endpoint, parcel).await {
+            Ok(late) => {
+                if late > 0 {
+                    tracing::warn!(late, windows, "measurement windows arrived too late to count");
+                }
+                if self.trouble.ends() {
+                    tracing::info!("measurements are sent again");
+                }
+                self.backoff.reset();
+                self.outbox.pop();
+                true
+            }
+            Err(error) if error.is_final() => {
+                tracing::error!(%error, windows, "the server refuses measurements; they are lost");
+                self.backoff.reset();
+                self.outbox.pop();
+                true
+            }
+            Err(error) => {
+                let wait = self.backoff.next(error.cause(), &mut rand::rng());
+                self.retry_at = clock::moment() + wait;
+                if self.trouble.begins(&error) {
+                    tracing::warn!(%error, retry_in = ?wait, "measurements can't be sent");
+                } else {
+                    tracing::debug!(%error, retry_in = ?wait, "measurements can still not be sent");
+                }
+                false
+            }
+        }
+    }
+}
+
+/// Sleeps until `at`, for ever when there is nothing to wait for.
+async fn wait_for(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// How long until the windows that end at `due` are taken, `spread` (0 to 1) of the way into the time they are spread
+/// over: a tenth of their length, at most [`SPREAD`].
+fn until_taken(due: Due, now_us: i64, spread: f64) -> Duration {
+    let end_us = due.end.saturating_mul(1_000_000);
+    let left = Duration::from_micros(u64::try_from(end_us.saturating_sub(now_us)).unwrap_or_default());
+    let range = (Duration::from_secs(u64::from(due.seconds)) / 10).min(SPREAD);
+    (left + range.mul_f64(spread)).min(LONGEST_SLEEP)
+}
+
+/// Posts a batch; answers how many of its windows came too late.
+async fn post(endpoint: &Endpoint, parcel: &Parcel) -> Result<u64, Failure> {
+    #[derive(Deserialize)]
+    struct Answer {
+        #[serde(default)]
+        late: u64,
+    }
+    let request = endpoint
+        .http
+        .post(endpoint.measurements.clone())
+        .header(CONTENT_TYPE, "application/json")
+        .timeout(ATTEMPT)
+        .body(parcel.body.clone());
+    let response = request.send().await.map_err(|error| Failure::connection(&error.without_url()))?;
+    if response.status() != StatusCode::ACCEPTED {
+        return Err(Failure::from_response(response).await);
+    }
+    // The status alone settles the batch; what the body adds is for the log.
+    let body = failure::read(response, ANSWER_BYTES).await.unwrap_or_default();
+    Ok(serde_json::from_slice::<Answer>(&body).map_or(0, |answer| answer.late))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_are_taken_soon_after_their_end() {
+        let second = 1_000_000;
+        let wait = |seconds, now_us, spread| until_taken(Due { end: 1_000, seconds }, now_us, spread);
+        assert_eq!(wait(10, 990 * second, 0.0), Duration::from_secs(10));
+        assert_eq!(wait(10, 990 * second, 1.0), Duration::from_secs(11));
+        assert_eq!(wait(1, 999 * second + 750_000, 0.5), Duration::from_millis(300), "a tenth of a short window");
+        assert_eq!(wait(3_600, 999 * second, 1.0), Duration::from_secs(2), "a second of a long one");
+        assert_eq!(wait(10, 1_007 * second, 0.5), Duration::from_millis(500), "a late observation");
+        assert_eq!(wait(u32::MAX, 0, 1.0), Duration::from_secs(1_001));
+        assert_eq!(until_taken(Due { end: i64::MAX, seconds: 1 }, 0, 0.0), LONGEST_SLEEP);
+    }
+}
