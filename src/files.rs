@@ -13,6 +13,14 @@ pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)
 }
 
+/// A text file's content.
+///
+/// # Errors
+/// As the file system says, or when it is not UTF-8.
+pub(crate) fn read_text(path: &Path) -> io::Result<String> {
+    fs::read_to_string(path)
+}
+
 /// A lock on a file, held by this process until it is dropped or the process ends.
 #[derive(Debug)]
 pub(crate) struct FileLock {

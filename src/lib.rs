@@ -5,8 +5,11 @@
 //! what is written in `ARCHITECTURE.md` and checked by `tests/tidy.rs`.
 
 pub mod access;
+pub mod app;
 pub mod audit;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod db;
 pub mod error;
 mod files;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The `bellwether` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    bellwether::cli::run()
+}

@@ -1,0 +1,190 @@
+//! The whole server: its services, its listener, its background tasks, and their end.
+
+use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use actix_web::middleware::from_fn;
+use actix_web::{HttpServer, web};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::access::{Access, Caller};
+use crate::audit::Audit;
+use crate::config::Settings;
+use crate::db::{Connection, Direction, OpenError, Part, Store};
+use crate::error::Error;
+use crate::flags::{Flags, Live};
+use crate::http::{health, request};
+use crate::measurements::Measurements;
+use crate::projects::{self, Projects};
+use crate::stream::Fleet;
+use crate::stream::api::Draining;
+use crate::{audit, flags, measurements, stream};
+
+/// How long requests that are under way may take to end when the server goes away, in seconds.
+const SHUTDOWN: u64 = 5;
+/// Largest head of a request is the framework's 128 KiB; a head takes at most this long to arrive.
+const HEAD_DEADLINE: Duration = Duration::from_secs(10);
+
+/// Why a server did not start: a sentence that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store can't be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The address can't be had.
+    #[error("nothing can listen on {address}: {reason}; stop what listens there, or give another --listen")]
+    Bind {
+        /// The address.
+        address: SocketAddr,
+        /// As the system says.
+        reason: io::Error,
+    },
+    /// The store's content can't be read.
+    #[error("the store can't be read: {}", cause(.0))]
+    Load(Error),
+}
+
+fn cause(error: &Error) -> String {
+    std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
+}
+
+/// The services, which pages, JSON and commands share.
+#[derive(Clone)]
+pub struct Services {
+    /// The store.
+    pub store: Store,
+    /// Callers.
+    pub access: Access,
+    /// The log.
+    pub audit: Audit,
+    /// Projects and environments.
+    pub projects: Projects,
+    /// Flags.
+    pub flags: Flags,
+    /// Measurements.
+    pub measurements: Measurements,
+    /// Connected SDKs.
+    pub fleet: Fleet,
+}
+
+/// A server that serves.
+pub struct App {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its services.
+    pub services: Services,
+    server: ServerHandle,
+    serving: JoinHandle<io::Result<()>>,
+    draining: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+/// Opens the store, brings its schema up to date and gives an empty one its first project.
+///
+/// # Errors
+/// [`StartError::Open`] or [`StartError::Load`].
+pub fn open(url: &crate::db::DatabaseUrl) -> Result<Store, StartError> {
+    let store = Store::open(url)?;
+    for name in store.migrate(Direction::Up)? {
+        tracing::info!(name, "migrated");
+    }
+    let prepare = |c: &mut Connection<'_>| {
+        projects::ensure_default(c, &Caller::system("command"))?;
+        projects::epoch(c).map(drop)
+    };
+    store.write_now(Part::Configuration, prepare).map_err(StartError::Load)?;
+    Ok(store)
+}
+
+impl App {
+    /// Starts a server.
+    ///
+    /// # Errors
+    /// A [`StartError`] that says what to do.
+    pub async fn start(settings: Settings) -> Result<Self, StartError> {
+        let store = open(&settings.database_url)?;
+        let live = Live::load(store.clone()).map_err(StartError::Load)?;
+        let (measurements, ingest) = Measurements::start(store.clone(), live.clone(), settings.cut);
+        let services = Services {
+            access: Access::load(store.clone()).map_err(StartError::Load)?,
+            audit: Audit::new(store.clone()),
+            projects: Projects::new(store.clone()),
+            flags: Flags::new(store.clone(), live),
+            measurements,
+            fleet: Fleet::default(),
+            store,
+        };
+        let (draining, drained) = watch::channel(false);
+        let (server, address) = listen(settings.listen, services.clone(), Draining(drained))?;
+        let handle = server.handle();
+        let serving = tokio::spawn(server);
+        tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
+        Ok(Self { address, services, server: handle, serving, draining, tasks: vec![ingest] })
+    }
+
+    /// Ends the server: SDKs are told, requests under way get an answer, then the tasks end.
+    pub async fn stop(self) {
+        let Self { services, server, serving, draining, tasks, .. } = self;
+        draining.send_replace(true);
+        server.stop(true).await;
+        if let Ok(Err(cause)) = serving.await {
+            tracing::warn!(%cause, "the listener ended with an error");
+        }
+        // The tasks end when nobody can give them anything any more.
+        drop(services);
+        for task in tasks {
+            if tokio::time::timeout(Duration::from_secs(SHUTDOWN), task).await.is_err() {
+                tracing::warn!("a background task did not end in time");
+            }
+        }
+    }
+}
+
+fn listen(
+    address: SocketAddr,
+    services: Services,
+    draining: Draining,
+) -> Result<(actix_web::dev::Server, SocketAddr), StartError> {
+    let factory = move || {
+        let services = services.clone();
+        let draining = draining.clone();
+        actix_web::App::new()
+            .wrap(from_fn(request::surround))
+            .configure(move |config| routes(config, services, draining))
+    };
+    let bound = HttpServer::new(factory)
+        .client_request_timeout(HEAD_DEADLINE)
+        .shutdown_timeout(SHUTDOWN)
+        .disable_signals()
+        .bind(address);
+    let bound = bound.map_err(|reason| StartError::Bind { address, reason })?;
+    let taken = bound.addrs().first().copied().unwrap_or(address);
+    Ok((bound.run(), taken))
+}
+
+/// Every route there is.
+fn routes(config: &mut web::ServiceConfig, services: Services, draining: Draining) {
+    config
+        .app_data(web::Data::new(services.store))
+        .app_data(web::Data::new(services.access))
+        .app_data(web::Data::new(services.audit))
+        .app_data(web::Data::new(services.projects))
+        .app_data(web::Data::new(services.flags))
+        .app_data(web::Data::new(services.measurements))
+        .app_data(web::Data::new(services.fleet))
+        .app_data(web::Data::new(draining))
+        .configure(health::routes)
+        .service(
+            web::scope("/api/v1")
+                .configure(projects::api::routes)
+                .configure(flags::api::routes)
+                .configure(audit::api::routes)
+                .configure(measurements::api::routes)
+                .configure(stream::api::routes),
+        )
+        .service(web::scope("/ofrep/v1").configure(flags::api::ofrep_routes))
+        .default_service(web::to(request::no_such_path));
+}

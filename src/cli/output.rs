@@ -1,0 +1,39 @@
+use std::io::{self, Write as _};
+
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
+
+/// Prints a line. A reader that has gone away is no failure of the command.
+pub(super) fn say(text: &str) {
+    let _ = writeln!(io::stdout().lock(), "{text}");
+}
+
+/// Prints a line to standard error.
+pub(super) fn complain(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum LogFormat {
+    /// For people.
+    Pretty,
+    /// An object per line.
+    Json,
+}
+
+/// Starts the log on standard error, `default` being its level unless `BELLWETHER_LOG` says otherwise.
+pub(super) fn start_log(format: LogFormat, default: LevelFilter) {
+    let filter = EnvFilter::builder().with_default_directive(default.into()).with_env_var("BELLWETHER_LOG");
+    // These crates write whole requests, credentials included, on their lowest level.
+    let quiet = ["tungstenite=info", "tokio_tungstenite=info", "reqwest=info", "hyper_util=info", "h2=info"];
+    let filter = quiet
+        .iter()
+        .filter_map(|directive| directive.parse().ok())
+        .fold(filter.from_env_lossy(), |filter, directive| filter.add_directive(directive));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    match format {
+        LogFormat::Pretty => log.with_ansi(io::IsTerminal::is_terminal(&io::stderr())).init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
+    }
+}

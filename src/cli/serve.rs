@@ -1,0 +1,55 @@
+use std::path::PathBuf;
+
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::level_filters::LevelFilter;
+
+use super::Outcome;
+use super::output::{LogFormat, start_log};
+use crate::app::App;
+use crate::config::Given;
+
+#[derive(Debug, Args)]
+pub(super) struct Arguments {
+    /// Where to listen; port 0 takes a free one. [default: 127.0.0.1:8080]
+    #[arg(long, env = "BELLWETHER_LISTEN", value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// Where the store is. [default: sqlite://data/bellwether.db]
+    #[arg(long, env = "BELLWETHER_DATABASE_URL", value_name = "URL")]
+    database_url: Option<String>,
+    /// A TOML file with settings that are not given otherwise.
+    #[arg(long, env = "BELLWETHER_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Length of a measurement window, in seconds. [default: 10]
+    #[arg(long, env = "BELLWETHER_WINDOW_SECONDS", value_name = "SECONDS")]
+    window_seconds: Option<u32>,
+    /// How long after its end a measurement window still takes data, in seconds. [default: 5]
+    #[arg(long, env = "BELLWETHER_GRACE_SECONDS", value_name = "SECONDS")]
+    grace_seconds: Option<u32>,
+    /// How log lines are written.
+    #[arg(long, env = "BELLWETHER_LOG_FORMAT", value_enum, default_value = "pretty")]
+    log_format: LogFormat,
+}
+
+pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
+    start_log(arguments.log_format, LevelFilter::INFO);
+    let given = Given {
+        listen: arguments.listen,
+        database_url: arguments.database_url,
+        window_seconds: arguments.window_seconds,
+        grace_seconds: arguments.grace_seconds,
+    };
+    let given = match &arguments.config {
+        Some(path) => given.or_file(path)?,
+        None => given,
+    };
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let app = App::start(given.settings()?).await?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("going away");
+    app.stop().await;
+    Ok(Outcome::Well)
+}

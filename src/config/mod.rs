@@ -1,0 +1,180 @@
+//! The settings: from the command line, the environment, or a TOML file, every problem reported at once.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use bellwether_core::Fault;
+use deserr::Deserr;
+use serde_json::Value;
+
+use crate::db::DatabaseUrl;
+use crate::error::Error;
+use crate::files;
+use crate::input::{self, Faults};
+use crate::measurements::Cut;
+
+/// Where the server listens unless told otherwise.
+pub const LISTEN: &str = "127.0.0.1:8080";
+/// Where the store is unless told otherwise.
+pub const DATABASE_URL: &str = "sqlite://data/bellwether.db";
+
+/// Everything a server is told when it starts.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where it listens; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Where its store is.
+    pub database_url: DatabaseUrl,
+    /// How measurement windows are cut.
+    pub cut: Cut,
+}
+
+/// Settings as they are given, each of them or none.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    /// Where to listen.
+    pub listen: Option<String>,
+    /// Where the store is.
+    pub database_url: Option<String>,
+    /// Length of a window, in seconds.
+    pub window_seconds: Option<u32>,
+    /// How long after its end a window takes data, in seconds.
+    pub grace_seconds: Option<u32>,
+}
+
+/// Settings that can't be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file can't be read.
+    #[error("the settings file {path} can't be read: {reason}")]
+    File {
+        /// The file.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// Some settings are wrong.
+    #[error("the settings can't be used: {}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Settings(Vec<Fault>),
+}
+
+#[derive(Debug, Default, Deserr)]
+#[deserr(error = Faults, deny_unknown_fields)]
+struct FileSettings {
+    #[deserr(default)]
+    server: ServerSettings,
+    #[deserr(default)]
+    store: StoreSettings,
+    #[deserr(default)]
+    measurements: MeasurementSettings,
+}
+
+#[derive(Debug, Default, Deserr)]
+#[deserr(error = Faults, deny_unknown_fields)]
+struct ServerSettings {
+    #[deserr(default)]
+    listen: Option<String>,
+}
+
+#[derive(Debug, Default, Deserr)]
+#[deserr(error = Faults, deny_unknown_fields)]
+struct StoreSettings {
+    #[deserr(default)]
+    database_url: Option<String>,
+}
+
+#[derive(Debug, Default, Deserr)]
+#[deserr(error = Faults, deny_unknown_fields)]
+struct MeasurementSettings {
+    #[deserr(default)]
+    window_seconds: Option<u32>,
+    #[deserr(default)]
+    grace_seconds: Option<u32>,
+}
+
+impl Given {
+    /// These settings, and those of a TOML file where these leave something open.
+    ///
+    /// # Errors
+    /// When the file can't be read or holds something unknown.
+    pub fn or_file(self, path: &Path) -> Result<Self, ConfigError> {
+        let unreadable = |reason: String| ConfigError::File { path: path.display().to_string(), reason };
+        let text = files::read_text(path).map_err(|error| unreadable(error.to_string()))?;
+        let document: Value = toml::from_str(&text).map_err(|error| unreadable(error.message().to_owned()))?;
+        let file = match input::read::<FileSettings>(document) {
+            Ok(file) => file,
+            Err(Error::Invalid(faults)) => return Err(ConfigError::Settings(faults)),
+            Err(other) => return Err(unreadable(other.to_string())),
+        };
+        Ok(Self {
+            listen: self.listen.or(file.server.listen),
+            database_url: self.database_url.or(file.store.database_url),
+            window_seconds: self.window_seconds.or(file.measurements.window_seconds),
+            grace_seconds: self.grace_seconds.or(file.measurements.grace_seconds),
+        })
+    }
+
+    /// The settings, defaults in place of what is left open.
+    ///
+    /// # Errors
+    /// Every setting that can't be used.
+    pub fn settings(self) -> Result<Settings, ConfigError> {
+        let mut faults = Vec::new();
+        let default = Cut::default();
+        let cut = Cut {
+            window_seconds: self.window_seconds.unwrap_or(default.window_seconds),
+            grace_seconds: self.grace_seconds.unwrap_or(default.grace_seconds),
+        };
+        if !(1..=3_600).contains(&cut.window_seconds) {
+            faults.push(Fault::new("/measurements/window_seconds", "is a number of seconds from 1 to 3600"));
+        }
+        if cut.grace_seconds > 3_600 {
+            faults.push(Fault::new("/measurements/grace_seconds", "is a number of seconds from 0 to 3600"));
+        }
+        let listen = self.listen.as_deref().unwrap_or(LISTEN).parse();
+        let listen = listen.map_err(|_| {
+            faults.push(Fault::new("/server/listen", "is an address with a port, like 127.0.0.1:8080"));
+        });
+        let url = self.database_url.as_deref().unwrap_or(DATABASE_URL).parse::<DatabaseUrl>();
+        let url = url.map_err(|error| faults.push(Fault::new("/store/database_url", error.to_string())));
+        match (listen, url, faults.is_empty()) {
+            (Ok(listen), Ok(database_url), true) => Ok(Settings { listen, database_url, cut }),
+            _ => Err(ConfigError::Settings(faults)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_is_reported_at_once() {
+        let given = Given {
+            listen: Some("nowhere".into()),
+            database_url: Some("mysql://u:p@h/d".into()),
+            window_seconds: Some(0),
+            grace_seconds: None,
+        };
+        let Err(ConfigError::Settings(faults)) = given.settings() else { panic!() };
+        assert_eq!(faults.len(), 3, "{faults:?}");
+    }
+
+    #[test]
+    fn a_file_fills_what_is_left_open() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = "[server]\nlisten = \"127.0.0.1:9\"\n[measurements]\nwindow_seconds = 2\n";
+        #[expect(clippy::disallowed_methods, reason = "a test's own file")]
+        std::fs::write(file.path(), text).unwrap();
+        let given = Given { window_seconds: Some(3), ..Given::default() };
+        let settings = given.or_file(file.path()).unwrap().settings().unwrap();
+        assert_eq!((settings.listen.port(), settings.cut.window_seconds), (9, 3));
+
+        #[expect(clippy::disallowed_methods, reason = "a test's own file")]
+        std::fs::write(file.path(), "[server]\nlisten = 3\nport = 4\n").unwrap();
+        let Err(ConfigError::Settings(faults)) = Given::default().or_file(file.path()) else { panic!() };
+        let mut pointers: Vec<_> = faults.iter().map(|f| f.pointer.as_str()).collect();
+        pointers.sort_unstable();
+        assert_eq!(pointers, ["/server/listen", "/server/port"]);
+    }
+}
