@@ -1,1 +1,4 @@
 //! x
+
+pub mod canary;
+pub mod stats;
