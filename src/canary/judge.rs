@@ -128,9 +128,8 @@ pub fn stage_ends_at(stage: &Stage, started_at: DateTime<Utc>, extensions: u32) 
 /// Decides what follows from the guards' findings, the stage's time and its samples.
 ///
 /// Harm found by a guard that rolls back comes before everything, a pause included. Then a person's pause, then guards that
-/// hold. Only then time and samples: every guard that acts (every guard, if none does) must
-/// have used the stage's minimum of samples (at least one), so
-/// silence promotes nothing unless the stage says `no_data: advance`.
+/// hold. Only then time and samples: every guard that acts (every guard, if none does) must have used the stage's minimum of
+/// samples, at least one, so silence promotes nothing unless the stage says `no_data: advance`.
 #[must_use]
 pub fn judge(situation: &Situation<'_>) -> Judgement {
     let notices = situation

@@ -2,7 +2,7 @@
 //!
 //! Pure: no I/O and no clock. A [`Policy`] is checked by [`Policy::faults`]; [`Policy::resolve_limits`] reads its limits and
 //! [`Policy::start_guards`] makes a [`GuardState`] for each guard. Every [`ClosedWindow`] goes through [`GuardState::consume`], and
-//! [`judge`] decides from the [`GuardReport`]s. States and reports are stored as JSON and restore bit for bit, so a window
+//! [`judge()`] decides from the [`GuardReport`]s. States and reports are stored as JSON and restore bit for bit, so a window
 //! replays to the same verdict.
 
 mod guard;

@@ -141,10 +141,11 @@ pub(super) fn percent(share: Option<f64>) -> String {
     let Some(percent) = share.map(|share| share * 100.0) else {
         return "nothing".to_owned();
     };
+    // The bounds are where rounding reaches the next digit: 0.996 % is 1.0 %, not 1.00 %.
     let decimals = match percent.abs() {
-        x if x >= 1.0 || x == 0.0 => 1,
-        x if x >= 0.1 => 2,
-        x if x >= 0.01 => 3,
+        x if x >= 0.995 || x == 0.0 => 1,
+        x if x >= 0.0995 => 2,
+        x if x >= 0.00995 => 3,
         _ => 4,
     };
     format!("{percent:.decimals$} %")
