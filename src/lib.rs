@@ -7,6 +7,7 @@
 pub mod access;
 pub mod app;
 pub mod audit;
+pub mod canary;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -18,4 +19,5 @@ pub mod http;
 pub mod input;
 pub mod measurements;
 pub mod projects;
+pub mod stats;
 pub mod stream;

@@ -65,15 +65,13 @@ fn set_up(connection: &mut Connection<'_>) -> Result<Option<Secrets>> {
     let token = access::create_service_token(connection, "init", Role::Admin)?;
     let mut environments = BTreeMap::new();
     for environment in projects::environments(connection, DEFAULT_PROJECT)? {
-        let mut key = |kind, what: &str| {
+        let mut key = |kind, what: &str| -> Result<String> {
             let name = format!("{} {what}", environment.key);
             Ok(access::create_sdk_key(connection, kind, &name, environment.id)?.reveal().to_owned())
         };
-        let keys: Result<Keys> = Ok(Keys {
-            server_key: key(CredentialKind::Server, "server")?,
-            client_key: key(CredentialKind::Client, "client")?,
-        });
-        environments.insert(environment.key.clone(), keys?);
+        let server_key = key(CredentialKind::Server, "server")?;
+        let client_key = key(CredentialKind::Client, "client")?;
+        environments.insert(environment.key.clone(), Keys { server_key, client_key });
     }
     let entry = Entry { action: "store.init", resource: "store".to_owned(), ..Entry::default() };
     audit::record(connection, &caller, entry)?;
