@@ -70,6 +70,7 @@ fn file_access() {
     finds(files_in_one_place, "src/db/mod.rs", "use std::{fs, io};");
     finds(files_in_one_place, "src/config/mod.rs", "async fn f() { tokio::fs::read(\"a\").await; }");
     passes(files_in_one_place, "src/files.rs", "use std::fs;");
+    passes(files_in_one_place, "src/config/tests.rs", "use std::fs;");
 }
 
 #[test]
