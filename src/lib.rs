@@ -21,3 +21,4 @@ pub mod measurements;
 pub mod projects;
 pub mod stats;
 pub mod stream;
+pub mod version;

@@ -25,10 +25,10 @@ const DOMAINS: [&[&str]; 7] = [
     &["access", "audit"],
     &["projects"],
     &["flags", "segments"],
+    &["stream"],
     &["measurements"],
     &["insight"],
     &["experiments", "canary"],
-    &["stream"],
 ];
 
 /// What everything else stands on, so that it can use nothing of that.

@@ -25,8 +25,8 @@ pub(super) enum LogFormat {
 /// Starts the log on standard error, `default` being its level unless `BELLWETHER_LOG` says otherwise.
 pub(super) fn start_log(format: LogFormat, default: LevelFilter) {
     let filter = EnvFilter::builder().with_default_directive(default.into()).with_env_var("BELLWETHER_LOG");
-    // These crates write whole requests, credentials included, on their lowest level.
-    let quiet = ["tungstenite=info", "tokio_tungstenite=info", "reqwest=info", "hyper_util=info", "h2=info"];
+    // The first of these write whole requests, credentials included, on their lowest level; the last tell every worker.
+    let quiet = ["tungstenite=info", "tokio_tungstenite=info", "reqwest=info", "hyper_util=info", "actix_server=warn"];
     let filter = quiet
         .iter()
         .filter_map(|directive| directive.parse().ok())

@@ -12,8 +12,8 @@ use crate::audit::{self, Entry};
 use crate::clock;
 use crate::db::Connection;
 use crate::error::{Error, Result};
-use crate::http::IfMatch;
 use crate::projects::{self, Environment};
+use crate::version::IfMatch;
 
 /// A flag in an environment of a project, by their keys.
 #[derive(Clone, Debug, PartialEq, Eq)]

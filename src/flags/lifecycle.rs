@@ -12,9 +12,9 @@ use crate::audit::{self, Entry};
 use crate::clock;
 use crate::db::Connection;
 use crate::error::{Error, Result};
-use crate::http::IfMatch;
 use crate::input::{self, merge_patch};
 use crate::projects::{self, Project};
+use crate::version::IfMatch;
 
 type Changed<T> = (T, Vec<Arc<Published>>);
 

@@ -12,9 +12,9 @@ use super::{Configuration, Configured, FlagView, Live, NewFlag, PlacedMove, Prev
 use crate::access::{Caller, Role};
 use crate::db::{Connection, Part, Store};
 use crate::error::Result;
-use crate::http::IfMatch;
 use crate::input::merge_patch;
 use crate::projects::{self, Environment, NewEnvironment};
+use crate::version::IfMatch;
 
 /// The service for flags.
 #[derive(Clone)]

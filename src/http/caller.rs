@@ -9,6 +9,7 @@ use actix_web::{FromRequest, HttpRequest, web};
 use super::request;
 use crate::access::{Access, Caller, Secret};
 use crate::error::{Error, Result};
+use crate::version::IfMatch;
 
 impl FromRequest for Caller {
     type Error = actix_web::Error;
@@ -45,41 +46,6 @@ pub fn token(request: &HttpRequest) -> Result<Secret> {
     key.map(Secret::new).ok_or(NONE)
 }
 
-/// The version that `If-Match` demands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum IfMatch {
-    /// No header.
-    Absent,
-    /// `*`: any version.
-    Any,
-    /// `"7"`.
-    Version(u64),
-    /// A tag that no version has.
-    Nothing,
-}
-
-impl IfMatch {
-    /// Passes when the header, if there is one, names `current`.
-    ///
-    /// # Errors
-    /// [`Error::Stale`].
-    pub fn check(self, current: u64) -> Result<()> {
-        match self {
-            Self::Absent | Self::Any => Ok(()),
-            Self::Version(version) if version == current => Ok(()),
-            Self::Version(_) | Self::Nothing => Err(Error::Stale { current }),
-        }
-    }
-
-    /// Passes when there is a header.
-    ///
-    /// # Errors
-    /// [`Error::PreconditionRequired`].
-    pub fn required(self) -> Result<Self> {
-        if self == Self::Absent { Err(Error::PreconditionRequired) } else { Ok(self) }
-    }
-}
-
 impl FromRequest for IfMatch {
     type Error = actix_web::Error;
     type Future = Ready<Result<Self, actix_web::Error>>;
@@ -111,8 +77,5 @@ mod tests {
         for other in ["7", "W/\"7\"", "\"x\"", "", "\"-1\""] {
             assert_eq!(if_match(other), IfMatch::Nothing, "{other}");
         }
-        assert!(IfMatch::Absent.check(3).is_ok());
-        assert!(matches!(IfMatch::Version(2).check(3), Err(Error::Stale { current: 3 })));
-        assert!(matches!(IfMatch::Absent.required(), Err(Error::PreconditionRequired)));
     }
 }

@@ -8,6 +8,16 @@ mod paging;
 pub mod problem;
 pub mod request;
 
+use std::fmt::Display;
+
+use actix_web::http::header;
+use actix_web::{HttpResponse, HttpResponseBuilder};
+use serde::Serialize;
+
 pub use body::Json;
-pub use caller::IfMatch;
 pub use paging::{Page, Paging};
+
+/// An object as JSON, with its version as the `ETag`.
+pub fn tagged(mut response: HttpResponseBuilder, version: impl Display, object: &impl Serialize) -> HttpResponse {
+    response.insert_header((header::ETAG, format!("\"{version}\""))).json(object)
+}

@@ -1,14 +1,13 @@
 //! `/projects`, `P`, `P/environments`, `E`, under `/api/v1`.
 
-use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 
-use super::{Environment, Project, Projects};
+use super::Projects;
 use crate::access::Caller;
 use crate::error::Result;
-use crate::http::{Json, Page, Paging};
+use crate::http::{Json, Paging, tagged};
 
-/// The routes under `/api/v1`, but for the making of an environment, which lays out every flag in it.
+/// The routes under `/api/v1`, but for `P/environments`: making one lays out every flag in it.
 pub fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/projects").get(list).post(create))
@@ -21,15 +20,6 @@ pub fn routes(config: &mut web::ServiceConfig) {
         );
 }
 
-fn project(mut response: actix_web::HttpResponseBuilder, project: &Project) -> HttpResponse {
-    response.insert_header((header::ETAG, format!("\"{}\"", project.version))).json(project)
-}
-
-/// An environment with its `ETag`.
-pub fn environment_response(mut response: actix_web::HttpResponseBuilder, environment: &Environment) -> HttpResponse {
-    response.insert_header((header::ETAG, format!("\"{}\"", environment.version))).json(environment)
-}
-
 async fn list(caller: Caller, projects: web::Data<Projects>, paging: web::Query<Paging>) -> Result<HttpResponse> {
     let limit = paging.limit()?;
     let all = projects.list(&caller).await?;
@@ -38,12 +28,12 @@ async fn list(caller: Caller, projects: web::Data<Projects>, paging: web::Query<
 
 async fn create(caller: Caller, projects: web::Data<Projects>, body: Json) -> Result<HttpResponse> {
     let created = projects.create(&caller, body.read()?).await?;
-    Ok(project(HttpResponse::Created(), &created))
+    Ok(tagged(HttpResponse::Created(), created.version, &created))
 }
 
 async fn get(caller: Caller, projects: web::Data<Projects>, path: web::Path<String>) -> Result<HttpResponse> {
     let found = projects.get(&caller, path.into_inner()).await?;
-    Ok(project(HttpResponse::Ok(), &found))
+    Ok(tagged(HttpResponse::Ok(), found.version, &found))
 }
 
 async fn change(
@@ -53,27 +43,12 @@ async fn change(
     body: Json,
 ) -> Result<HttpResponse> {
     let changed = projects.change(&caller, path.into_inner(), body.read()?).await?;
-    Ok(project(HttpResponse::Ok(), &changed))
+    Ok(tagged(HttpResponse::Ok(), changed.version, &changed))
 }
 
 async fn delete(caller: Caller, projects: web::Data<Projects>, path: web::Path<String>) -> Result<HttpResponse> {
     projects.delete(&caller, path.into_inner()).await?;
     Ok(HttpResponse::NoContent().finish())
-}
-
-/// `GET P/environments`.
-///
-/// # Errors
-/// As the service says.
-pub async fn environments(
-    caller: Caller,
-    projects: web::Data<Projects>,
-    path: web::Path<String>,
-    paging: web::Query<Paging>,
-) -> Result<HttpResponse> {
-    let limit = paging.limit()?;
-    let all = projects.environments(&caller, path.into_inner()).await?;
-    Ok(HttpResponse::Ok().json(Page { next_cursor: None, items: all.into_iter().take(limit).collect() }))
 }
 
 async fn environment(
@@ -83,7 +58,7 @@ async fn environment(
 ) -> Result<HttpResponse> {
     let (project, key) = path.into_inner();
     let found = projects.environment(&caller, project, key).await?;
-    Ok(environment_response(HttpResponse::Ok(), &found))
+    Ok(tagged(HttpResponse::Ok(), found.version, &found))
 }
 
 async fn change_environment(
@@ -94,7 +69,7 @@ async fn change_environment(
 ) -> Result<HttpResponse> {
     let (project, key) = path.into_inner();
     let changed = projects.change_environment(&caller, project, key, body.read()?).await?;
-    Ok(environment_response(HttpResponse::Ok(), &changed))
+    Ok(tagged(HttpResponse::Ok(), changed.version, &changed))
 }
 
 async fn delete_environment(

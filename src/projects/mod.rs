@@ -94,7 +94,7 @@ impl Projects {
     /// When the caller may not, or the store does not answer.
     pub async fn list(&self, caller: &Caller) -> Result<Vec<Project>> {
         caller.require(Role::Viewer)?;
-        self.store.read(Part::Configuration, |c| store::all(c)).await
+        self.store.read(Part::Configuration, store::all).await
     }
 
     /// One project.

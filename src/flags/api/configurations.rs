@@ -1,13 +1,13 @@
 //! `F` and its small verbs.
 
-use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
 use crate::access::Caller;
 use crate::error::Result;
 use crate::flags::{Configured, Flags, Place};
-use crate::http::{IfMatch, Json};
+use crate::http::{Json, tagged};
+use crate::version::IfMatch;
 
 const F: &str = "/projects/{project}/environments/{environment}/flags/{flag}";
 
@@ -49,7 +49,7 @@ struct Preview {
 }
 
 fn respond(configured: &Configured) -> HttpResponse {
-    HttpResponse::Ok().insert_header((header::ETAG, format!("\"{}\"", configured.version))).json(configured)
+    tagged(HttpResponse::Ok(), configured.version, configured)
 }
 
 async fn get(caller: Caller, flags: web::Data<Flags>, path: web::Path<Path>) -> Result<HttpResponse> {

@@ -1,22 +1,20 @@
 //! `P/flags`, `P/flags/{key}`, and the environments whose making lays out every flag.
 
-use actix_web::http::header;
-use actix_web::{HttpResponse, HttpResponseBuilder, web};
+use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
 use crate::access::Caller;
 use crate::error::Result;
-use crate::flags::{FlagFilter, FlagView, Flags};
-use crate::http::{IfMatch, Json, Paging};
-use crate::projects;
+use crate::flags::{FlagFilter, Flags};
+use crate::http::{Json, Page, Paging, tagged};
+use crate::projects::Projects;
+use crate::version::IfMatch;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource("/projects/{project}/flags").get(list).post(create))
         .service(web::resource("/projects/{project}/flags/{key}").get(get).patch(patch).delete(archive))
-        .service(
-            web::resource("/projects/{project}/environments").get(projects::api::environments).post(create_environment),
-        );
+        .service(web::resource("/projects/{project}/environments").get(environments).post(create_environment));
 }
 
 #[derive(Deserialize)]
@@ -28,10 +26,6 @@ struct Query {
     value_type: Option<String>,
     owner: Option<String>,
     archived: Option<String>,
-}
-
-fn flag(mut response: HttpResponseBuilder, flag: &FlagView) -> HttpResponse {
-    response.insert_header((header::ETAG, format!("\"{}\"", flag.version))).json(flag)
 }
 
 async fn list(
@@ -50,12 +44,13 @@ async fn list(
 
 async fn create(caller: Caller, flags: web::Data<Flags>, path: web::Path<String>, body: Json) -> Result<HttpResponse> {
     let created = flags.create(&caller, path.into_inner(), body.read()?).await?;
-    Ok(flag(HttpResponse::Created(), &created))
+    Ok(tagged(HttpResponse::Created(), created.version, &created))
 }
 
 async fn get(caller: Caller, flags: web::Data<Flags>, path: web::Path<(String, String)>) -> Result<HttpResponse> {
     let (project, key) = path.into_inner();
-    Ok(flag(HttpResponse::Ok(), &flags.get(&caller, project, key).await?))
+    let found = flags.get(&caller, project, key).await?;
+    Ok(tagged(HttpResponse::Ok(), found.version, &found))
 }
 
 async fn patch(
@@ -67,7 +62,7 @@ async fn patch(
 ) -> Result<HttpResponse> {
     let (project, key) = path.into_inner();
     let changed = flags.patch(&caller, project, key, if_match.required()?, body.0).await?;
-    Ok(flag(HttpResponse::Ok(), &changed))
+    Ok(tagged(HttpResponse::Ok(), changed.version, &changed))
 }
 
 async fn archive(
@@ -81,6 +76,19 @@ async fn archive(
     Ok(HttpResponse::NoContent().finish())
 }
 
+async fn environments(
+    caller: Caller,
+    projects: web::Data<Projects>,
+    path: web::Path<String>,
+    paging: web::Query<Paging>,
+) -> Result<HttpResponse> {
+    let limit = paging.limit()?;
+    let all = projects.environments(&caller, path.into_inner()).await?;
+    let start = paging.cursor().and_then(|cursor| all.iter().position(|e| e.key == cursor)).map_or(0, |at| at + 1);
+    let rest = all.into_iter().skip(start).take(limit + 1).collect();
+    Ok(HttpResponse::Ok().json(Page::of(rest, limit, |environment| environment.key.clone())))
+}
+
 async fn create_environment(
     caller: Caller,
     flags: web::Data<Flags>,
@@ -88,5 +96,5 @@ async fn create_environment(
     body: Json,
 ) -> Result<HttpResponse> {
     let created = flags.create_environment(&caller, path.into_inner(), body.read()?).await?;
-    Ok(projects::api::environment_response(HttpResponse::Created(), &created))
+    Ok(tagged(HttpResponse::Created(), created.version, &created))
 }

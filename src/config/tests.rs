@@ -1,0 +1,31 @@
+use super::*;
+
+#[test]
+fn every_problem_is_reported_at_once() {
+    let given = Given {
+        listen: Some("nowhere".into()),
+        database_url: Some("mysql://u:p@h/d".into()),
+        window_seconds: Some(0),
+        grace_seconds: None,
+    };
+    let Err(ConfigError::Settings(faults)) = given.settings() else { panic!() };
+    assert_eq!(faults.len(), 3, "{faults:?}");
+}
+
+#[test]
+fn a_file_fills_what_is_left_open() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let text = "[server]\nlisten = \"127.0.0.1:9\"\n[measurements]\nwindow_seconds = 2\n";
+    #[expect(clippy::disallowed_methods, reason = "a test's own file")]
+    std::fs::write(file.path(), text).unwrap();
+    let given = Given { window_seconds: Some(3), ..Given::default() };
+    let settings = given.or_file(file.path()).unwrap().settings().unwrap();
+    assert_eq!((settings.listen.port(), settings.cut.window_seconds), (9, 3));
+
+    #[expect(clippy::disallowed_methods, reason = "a test's own file")]
+    std::fs::write(file.path(), "[server]\nlisten = 3\nport = 4\n").unwrap();
+    let Err(ConfigError::Settings(faults)) = Given::default().or_file(file.path()) else { panic!() };
+    let mut pointers: Vec<_> = faults.iter().map(|f| f.pointer.as_str()).collect();
+    pointers.sort_unstable();
+    assert_eq!(pointers, ["/server/listen", "/server/port"]);
+}
