@@ -1,1 +1,4 @@
-//! x
+//! The Bellwether server and command line.
+
+pub mod access;
+pub mod http;
