@@ -1,4 +1,5 @@
 //! The Bellwether server and command line.
 
 pub mod access;
+pub mod flags;
 pub mod http;

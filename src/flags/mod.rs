@@ -1,0 +1,3 @@
+//! Flags and their configuration in each environment.
+
+pub mod pages;
