@@ -4,6 +4,7 @@
 //! by its hash so that a flag's read never touches the database, revoked by one column.
 
 mod caller;
+pub mod pages;
 mod password;
 mod secret;
 mod store;

@@ -7,6 +7,8 @@
 
 mod guard;
 mod judge;
+pub mod pages;
+pub mod picture;
 mod policy;
 mod report;
 mod window;

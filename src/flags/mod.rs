@@ -10,6 +10,7 @@ mod definition;
 mod encoding;
 mod lifecycle;
 mod live;
+pub mod pages;
 mod publish;
 mod rollout;
 mod service;

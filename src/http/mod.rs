@@ -1,12 +1,16 @@
 //! The edge: routes, the error table, request ids, limits and headers. Handlers stand in each domain's `api` and
 //! `pages` and stay thin: parse, one call, respond.
 
+pub mod assets;
 mod body;
 pub mod caller;
+pub mod display;
 pub mod health;
+pub mod links;
 mod paging;
 pub mod problem;
 pub mod request;
+pub mod shell;
 
 use std::fmt::Display;
 

@@ -1,0 +1,164 @@
+//! The flag list, and the cell of one environment that its switch swaps.
+
+use askama::Template;
+
+use crate::http::display::{Moment, Tone, counted};
+use crate::http::links::{self, Place};
+use crate::http::shell::Shell;
+
+/// The flags of a project, with a switch per environment.
+#[derive(Clone, Debug, Default, Template)]
+#[template(path = "flags/list.html")]
+pub struct FlagListPage {
+    /// What surrounds the page; its search is what the list was searched for.
+    pub shell: Shell,
+    /// What the filter lets through: empty for all. One of the `show` of `filters`.
+    pub show: String,
+    /// The filters on offer.
+    pub filters: Vec<Filter>,
+    /// The columns of the environments, in order.
+    pub environments: Vec<Environment>,
+    /// The flags that the search and the filter let through.
+    pub flags: Vec<FlagRow>,
+    /// How many flags change themselves right now: canaries that run.
+    pub changing: u64,
+    /// The server's address as clients reach it, for the commands of an empty list: `http://127.0.0.1:8080`.
+    pub server: String,
+}
+
+/// A filter of the list, with how many flags it would show.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// In the address; empty for all.
+    pub show: String,
+    /// Its name.
+    pub label: String,
+    /// How many flags it shows.
+    pub count: u64,
+    /// What its flags have in common, if that is a matter of health.
+    pub tone: Tone,
+}
+
+/// The column of an environment.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Environment {
+    /// The environment's key.
+    pub key: String,
+    /// Whether it serves real users.
+    pub production: bool,
+}
+
+/// A flag with its state in each environment.
+#[derive(Clone, Debug, Default)]
+pub struct FlagRow {
+    /// The flag's key.
+    pub key: String,
+    /// What it is called; may be empty.
+    pub name: String,
+    /// Release, experiment, operational, permission or config.
+    pub kind: String,
+    /// Who answers for it; may be empty.
+    pub owner: String,
+    /// Its tags.
+    pub tags: Vec<String>,
+    /// A cell for each environment, in the order of the columns.
+    pub cells: Vec<SwitchCell>,
+    /// When it last changed, in any environment.
+    pub changed: Moment,
+    /// Who changed it: a user, a token, the guard.
+    pub changed_by: String,
+}
+
+/// A flag's switch and short state in one environment. As a page of its own it is what the switch swaps.
+#[derive(Clone, Debug, Default, Template)]
+#[template(path = "flags/cell.html")]
+pub struct SwitchCell {
+    /// Project, environment and flag.
+    pub place: Place,
+    /// Whether the environment serves real users.
+    pub production: bool,
+    /// The kill switch: whether the flag is on.
+    pub enabled: bool,
+    /// What it serves while on, in a few words.
+    pub state: StateText,
+    /// The variation that everyone is served when the flag is turned off.
+    pub off_variation: String,
+    /// Why this user may not turn it, in a few words: "needs operator". `None` when the user may.
+    pub locked: Option<String>,
+    /// The token that the form posts back.
+    pub csrf: String,
+    /// The search of the list, which the form carries so that the list comes back as it was.
+    pub search: String,
+    /// The filter of the list, carried likewise.
+    pub show: String,
+}
+
+/// A short state: "on 25 %", "canary 2/5 · 10 %", "rolled back".
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StateText {
+    /// In a few words.
+    pub text: String,
+    /// What it says about health.
+    pub tone: Tone,
+}
+
+impl FlagListPage {
+    /// How many flags there are in all, and how many change themselves.
+    fn summary(&self) -> String {
+        let all = format!("{} in {}", counted(self.shell.counts.flags, "flag", "flags"), self.shell.project);
+        match self.changing {
+            0 => all,
+            1 => format!("{all} · 1 changes itself right now"),
+            number => format!("{all} · {number} change themselves right now"),
+        }
+    }
+
+    fn filter_href(&self, filter: &Filter) -> String {
+        links::flags_with(&self.shell.project, &self.shell.search, &filter.show)
+    }
+
+    /// The command that makes a first flag.
+    fn first_flag(&self) -> String {
+        format!(
+            "curl -X POST '{}{}' \\\n  -H \"Authorization: Bearer $BELLWETHER_TOKEN\" \\\n  \
+             -H 'Content-Type: application/json' \\\n  \
+             -d '{{\"key\": \"feature.new-dashboard\", \"type\": \"boolean\"}}'",
+            self.server,
+            links::api_flags(&self.shell.project)
+        )
+    }
+}
+
+impl SwitchCell {
+    /// Where the switch posts to: turning it does the opposite of what is.
+    fn action(&self) -> String {
+        self.place.switch(!self.enabled)
+    }
+
+    /// Unique in the page, so that the keyboard's focus comes back after a swap.
+    fn id(&self) -> String {
+        format!("switch-{}-{}", self.place.environment, self.place.flag)
+    }
+
+    /// What production's switch asks before it turns.
+    fn question(&self) -> String {
+        let Place { environment, flag, .. } = &self.place;
+        if self.enabled {
+            format!("Turn {flag} off in {environment}? Everyone is served “{}” within a moment.", self.off_variation)
+        } else {
+            format!("Turn {flag} on in {environment}? Its targets, rules and split decide again who is served what.")
+        }
+    }
+
+    fn verb(&self) -> &'static str {
+        if self.enabled { "Turn off" } else { "Turn on" }
+    }
+
+    /// What it serves while on; that it is off otherwise.
+    fn shown(&self) -> StateText {
+        if self.enabled { self.state.clone() } else { StateText { text: "off".to_owned(), tone: Tone::Plain } }
+    }
+}
+
+#[cfg(test)]
+mod tests;

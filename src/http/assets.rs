@@ -1,0 +1,101 @@
+//! The static files, embedded in the binary. An address carries the file's digest, so a browser may keep it for ever.
+
+use std::fmt::Write as _;
+use std::sync::LazyLock;
+
+use sha2::{Digest, Sha256};
+
+/// A file that the pages refer to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asset {
+    /// Its name below `/static/`.
+    pub name: &'static str,
+    /// Its media type, with the character set of text.
+    pub content_type: &'static str,
+    /// Its bytes.
+    pub bytes: &'static [u8],
+    /// The first 16 hexadecimal digits of the SHA-256 of `bytes`.
+    pub version: String,
+}
+
+/// `Cache-Control` of an address whose version is the file's own: it never changes.
+pub const IMMUTABLE: &str = "public, max-age=31536000, immutable";
+/// `Cache-Control` of an address without a version or with another one's.
+pub const REVALIDATE: &str = "no-cache";
+
+const CSS: &str = "text/css; charset=utf-8";
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+const SVG: &str = "image/svg+xml";
+
+static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
+    vec![
+        asset("app.css", CSS, include_bytes!("../../static/app.css")),
+        asset("pages.css", CSS, include_bytes!("../../static/pages.css")),
+        asset("app.js", JAVASCRIPT, include_bytes!("../../static/app.js")),
+        asset("htmx.min.js", JAVASCRIPT, include_bytes!("../../static/htmx.min.js")),
+        asset("bell.svg", SVG, include_bytes!("../../static/bell.svg")),
+    ]
+});
+
+fn asset(name: &'static str, content_type: &'static str, bytes: &'static [u8]) -> Asset {
+    let version = Sha256::digest(bytes).iter().take(8).fold(String::with_capacity(16), |mut text, byte| {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    });
+    Asset { name, content_type, bytes, version }
+}
+
+/// The file of that name, if there is one.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Asset> {
+    ASSETS.iter().find(|asset| asset.name == name)
+}
+
+/// The address of a file, with its version; an unknown name has an address without one.
+#[must_use]
+pub fn url(name: &str) -> String {
+    match find(name) {
+        Some(asset) => format!("/static/{}?v={}", asset.name, asset.version),
+        None => format!("/static/{name}"),
+    }
+}
+
+impl Asset {
+    /// `Cache-Control` for a request that asked for this version, or for none.
+    #[must_use]
+    pub fn cache_control(&self, version: Option<&str>) -> &'static str {
+        if version == Some(self.version.as_str()) { IMMUTABLE } else { REVALIDATE }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_names_the_version_and_is_kept_for_ever() {
+        let css = find("app.css").unwrap();
+        assert_eq!(css.version.len(), 16);
+        assert_eq!(url("app.css"), format!("/static/app.css?v={}", css.version));
+        assert_eq!(css.cache_control(Some(&css.version)), IMMUTABLE);
+        assert_eq!(css.cache_control(Some("0000000000000000")), REVALIDATE);
+        assert_eq!(css.cache_control(None), REVALIDATE);
+    }
+
+    #[test]
+    fn a_name_that_leaves_the_folder_is_no_asset() {
+        assert_eq!(find("../Cargo.toml"), None);
+        assert_eq!(find(""), None);
+    }
+
+    #[test]
+    fn own_files_hold_nothing_that_the_content_security_policy_refuses() {
+        for name in ["app.js", "app.css", "pages.css"] {
+            let text = std::str::from_utf8(find(name).unwrap().bytes).unwrap();
+            for refused in ["eval(", "new Function", "http://", "https://", "@import", "url(", "setAttribute(\"style"] {
+                assert!(!text.contains(refused), "{name} holds {refused}");
+            }
+        }
+    }
+}

@@ -1,0 +1,138 @@
+//! The addresses of the pages, in one place: a key may hold any character, so each part is percent-encoded.
+
+use askama::filters::urlencode_strict;
+
+/// Where a person logs in.
+pub const LOGIN: &str = "/login";
+/// Where the log-out form posts to.
+pub const LOGOUT: &str = "/logout";
+/// The first page: it leads to a project's flags.
+pub const HOME: &str = "/ui";
+
+/// A flag in an environment of a project.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The project's key.
+    pub project: String,
+    /// The environment's key.
+    pub environment: String,
+    /// The flag's key.
+    pub flag: String,
+}
+
+/// The flag list of a project.
+#[must_use]
+pub fn flags(project: &str) -> String {
+    format!("/ui/projects/{}/flags", encoded(project))
+}
+
+/// The flag list with a search and a filter; what is empty is left out.
+#[must_use]
+pub fn flags_with(project: &str, search: &str, show: &str) -> String {
+    let parts: Vec<String> = [("q", search), ("show", show)]
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .map(|(name, value)| format!("{name}={}", encoded(value)))
+        .collect();
+    if parts.is_empty() { flags(project) } else { format!("{}?{}", flags(project), parts.join("&")) }
+}
+
+/// The flags of a project in the admin API, below the server's address.
+#[must_use]
+pub fn api_flags(project: &str) -> String {
+    format!("/api/v1/projects/{}/flags", encoded(project))
+}
+
+/// The foot of the rail: how far each environment's last change has reached. `seen` is the mark of what is shown now.
+#[must_use]
+pub fn reach(project: &str, seen: &str) -> String {
+    format!("/ui/projects/{}/reach?seen={}", encoded(project), encoded(seen))
+}
+
+impl Place {
+    /// The flag in this environment: the root of the addresses below.
+    #[must_use]
+    pub fn root(&self) -> String {
+        format!(
+            "/ui/projects/{}/environments/{}/flags/{}",
+            encoded(&self.project),
+            encoded(&self.environment),
+            encoded(&self.flag)
+        )
+    }
+
+    /// What the switch posts to, to turn the flag on or off.
+    #[must_use]
+    pub fn switch(&self, on: bool) -> String {
+        format!("{}/{}", self.root(), if on { "enable" } else { "disable" })
+    }
+
+    /// The canary's page.
+    #[must_use]
+    pub fn canary(&self) -> String {
+        format!("{}/canary", self.root())
+    }
+
+    /// The part of the canary's page that follows the canary. `seen` is the mark of what the page shows now, `state`
+    /// the canary's state in its head.
+    #[must_use]
+    pub fn canary_live(&self, seen: &str, state: &str) -> String {
+        format!("{}/canary/live?seen={}&state={}", self.root(), encoded(seen), encoded(state))
+    }
+
+    /// What a form of the canary's page posts to.
+    #[must_use]
+    pub fn canary_action(&self, action: &str) -> String {
+        format!("{}/canary/{}", self.root(), encoded(action))
+    }
+
+    /// The flag's configuration in the admin API, below the server's address.
+    #[must_use]
+    pub fn api(&self) -> String {
+        format!(
+            "/api/v1/projects/{}/environments/{}/flags/{}",
+            encoded(&self.project),
+            encoded(&self.environment),
+            encoded(&self.flag)
+        )
+    }
+}
+
+/// Everything but letters, digits and `-._~` percent-encoded: safe as a path's segment and as a query's value.
+fn encoded(text: &str) -> String {
+    let Ok(filter) = urlencode_strict(text);
+    filter.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hostile_key_stays_one_segment() {
+        let place = Place {
+            project: "a/../b".to_owned(),
+            environment: "prod uction".to_owned(),
+            flag: "x?<script>&\"#'".to_owned(),
+        };
+        assert_eq!(
+            place.canary_action("rollback"),
+            "/ui/projects/a%2F..%2Fb/environments/prod%20uction/flags/x%3F%3Cscript%3E%26%22%23%27/canary/rollback"
+        );
+    }
+
+    #[test]
+    fn a_query_names_only_what_is_set() {
+        assert_eq!(flags_with("default", "", ""), "/ui/projects/default/flags");
+        assert_eq!(flags_with("default", "", "canaries"), "/ui/projects/default/flags?show=canaries");
+        assert_eq!(flags_with("default", "a&b", "x"), "/ui/projects/default/flags?q=a%26b&show=x");
+    }
+
+    #[test]
+    fn the_switch_posts_to_what_it_does() {
+        let place = Place { project: "p".to_owned(), environment: "e".to_owned(), flag: "feature.a".to_owned() };
+        assert_eq!(place.switch(true), "/ui/projects/p/environments/e/flags/feature.a/enable");
+        assert_eq!(place.switch(false), "/ui/projects/p/environments/e/flags/feature.a/disable");
+        assert_eq!(place.api(), "/api/v1/projects/p/environments/e/flags/feature.a");
+    }
+}
