@@ -1,0 +1,6 @@
+mod buckets;
+mod configuration;
+mod create;
+mod list;
+mod patch;
+mod switch;
