@@ -134,6 +134,9 @@ pub(super) fn patch_definition(
 ) -> Result<Changed<FlagView>> {
     let project = projects::project(connection, project)?;
     let mut flag = find(connection, &project.key, key)?;
+    if flag.archived_at.is_some() {
+        return Err(Error::Conflict(format!("flag {key} is archived")));
+    }
     if_match.check(flag.version)?;
     let before = serde_json::to_value(&flag.definition)?;
     let mut document = before.clone();

@@ -1,3 +1,4 @@
+mod archive;
 mod buckets;
 mod configuration;
 mod create;
