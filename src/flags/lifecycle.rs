@@ -141,7 +141,8 @@ pub(super) fn patch_definition(
     let before = serde_json::to_value(&flag.definition)?;
     let mut document = before.clone();
     merge_patch(&mut document, patch);
-    let definition = input::read::<DefinitionInput>(document)?.definition(flag.value_type)?;
+    let read = |input: DefinitionInput| input.definition(flag.value_type);
+    let definition = input::read_then(document, read)?;
     if definition == flag.definition {
         return Ok((flag.into(), Vec::new()));
     }

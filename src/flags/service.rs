@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::change::{Edited, Place, edit};
 use super::lifecycle::{archive, create, find, lay_out, overview, patch_definition};
 use super::publish::Published;
-use super::rollout::{RolloutInput, configuration, rolled_out, targeted};
+use super::rollout::{configuration, rolled_out_to, targeted};
 use super::store::{self, FlagRecord};
 use super::{Configuration, Configured, FlagView, Live, NewFlag, PlacedMove, Preview, share};
 use crate::access::{Caller, Role};
@@ -183,7 +183,7 @@ impl Flags {
         self.edit(caller, place, if_match, action, change).await
     }
 
-    /// Sets the shares of the fallthrough.
+    /// Sets the shares of the fallthrough, by a document that is read as a [`super::RolloutInput`].
     ///
     /// # Errors
     /// As [`edit`].
@@ -192,20 +192,20 @@ impl Flags {
         caller: &Caller,
         place: Place,
         if_match: IfMatch,
-        rollout: RolloutInput,
+        document: Value,
     ) -> Result<Configured> {
-        self.edit(caller, place, if_match, "flag.rollout", move |edited| rolled_out(edited, &rollout)).await
+        self.edit(caller, place, if_match, "flag.rollout", move |edited| rolled_out_to(edited, document)).await
     }
 
     /// Who would move by such a rollout.
     ///
     /// # Errors
     /// As [`Flags::rollout`]; nothing is changed.
-    pub async fn preview_rollout(&self, caller: &Caller, place: Place, rollout: RolloutInput) -> Result<Preview> {
+    pub async fn preview_rollout(&self, caller: &Caller, place: Place, document: Value) -> Result<Preview> {
         caller.require(Role::Viewer)?;
         let work = move |c: &mut Connection<'_>| {
             let edited = Edited::find(c, &place)?;
-            let next = rolled_out(&edited, &rollout)?;
+            let next = rolled_out_to(&edited, document)?;
             let before = share::ranges(&edited.configuration().fallthrough);
             let moves = allocation::moves(&before, &share::ranges(&next.fallthrough));
             Ok(Preview {

@@ -2,6 +2,8 @@ mod archive;
 mod buckets;
 mod configuration;
 mod create;
+mod faults;
 mod list;
 mod patch;
+mod rollout;
 mod switch;

@@ -103,7 +103,7 @@ async fn rollout(
     if_match: IfMatch,
     body: Json,
 ) -> Result<HttpResponse> {
-    let (place, rollout) = (path.into_inner().into(), body.read()?);
+    let (place, rollout) = (path.into_inner().into(), body.0);
     if query.preview.as_deref() == Some("true") {
         return Ok(HttpResponse::Ok().json(flags.preview_rollout(&caller, place, rollout).await?));
     }
