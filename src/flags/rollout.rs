@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bellwether_core::{Fault, Target, ValueType, limits};
 use deserr::Deserr;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::change::Edited;
 use super::{Configuration, ConfigurationDocument, publish, share};
@@ -23,19 +23,48 @@ pub struct RolloutInput {
     weights: Option<Members<f64>>,
 }
 
+/// What somebody wants a configuration to be, as it was sent.
+#[derive(Clone, Debug)]
+pub enum Wanted {
+    /// A whole configuration: [`ConfigurationDocument`].
+    Whole(Value),
+    /// A merge patch of what [`super::Flags::configured`] shows.
+    Patch(Value),
+    /// Shares of the fallthrough: [`RolloutInput`].
+    Rollout(Value),
+}
+
+impl Wanted {
+    /// The configuration that would come out.
+    pub(super) fn configuration(self, edited: &Edited) -> Result<Configuration> {
+        match self {
+            Self::Whole(document) => configuration(edited, document),
+            Self::Patch(patch) => {
+                let mut document = json!({"configuration": edited.view()?.configuration});
+                input::merge_patch(&mut document, patch);
+                configuration(edited, document)
+            }
+            Self::Rollout(document) => input::read_then(document, |rollout| rolled_out(edited, &rollout)),
+        }
+    }
+
+    /// What the change is called in the audit log.
+    pub(super) fn action(&self) -> &'static str {
+        match self {
+            Self::Whole(_) | Self::Patch(_) => "flag.configure",
+            Self::Rollout(_) => "flag.rollout",
+        }
+    }
+}
+
 /// The configuration that a document describes.
-pub(super) fn configuration(edited: &Edited, document: Value) -> Result<Configuration> {
+fn configuration(edited: &Edited, document: Value) -> Result<Configuration> {
     input::read_then(document, |document: ConfigurationDocument| {
         let (next, mut faults) = document.configuration(&edited.definition().variations, edited.configuration());
         faults.extend(publish::faults(&edited.flag, &edited.record, next.clone(), "/configuration"));
         Error::unless_empty(faults)?;
         Ok(next)
     })
-}
-
-/// The configuration with the shares on its fallthrough that a document gives.
-pub(super) fn rolled_out_to(edited: &Edited, document: Value) -> Result<Configuration> {
-    input::read_then(document, |rollout| rolled_out(edited, &rollout))
 }
 
 /// The configuration with other shares on its fallthrough.

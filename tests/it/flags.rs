@@ -5,5 +5,6 @@ mod create;
 mod faults;
 mod list;
 mod patch;
+mod preview;
 mod rollout;
 mod switch;
