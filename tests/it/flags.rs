@@ -8,3 +8,4 @@ mod patch;
 mod preview;
 mod rollout;
 mod switch;
+mod targets;

@@ -35,12 +35,21 @@ impl From<Path> for Place {
     }
 }
 
+/// Spelled out rather than flattened: a flattened part of a path that looks like a number is read as one.
 #[derive(Deserialize)]
 struct TargetPath {
-    #[serde(flatten)]
-    place: Path,
+    project: String,
+    environment: String,
+    flag: String,
     variation: String,
     key: String,
+}
+
+impl TargetPath {
+    fn parts(self) -> (Place, String, String) {
+        let place = Place { project: self.project, environment: self.environment, flag: self.flag };
+        (place, self.variation, self.key)
+    }
 }
 
 #[derive(Deserialize)]
@@ -140,8 +149,8 @@ async fn target(
     path: web::Path<TargetPath>,
     if_match: IfMatch,
 ) -> Result<HttpResponse> {
-    let TargetPath { place, variation, key } = path.into_inner();
-    Ok(respond(&flags.target(&caller, place.into(), if_match, variation, key, true).await?))
+    let (place, variation, key) = path.into_inner().parts();
+    Ok(respond(&flags.target(&caller, place, if_match, variation, key, true).await?))
 }
 
 async fn untarget(
@@ -150,6 +159,6 @@ async fn untarget(
     path: web::Path<TargetPath>,
     if_match: IfMatch,
 ) -> Result<HttpResponse> {
-    let TargetPath { place, variation, key } = path.into_inner();
-    Ok(respond(&flags.target(&caller, place.into(), if_match, variation, key, false).await?))
+    let (place, variation, key) = path.into_inner().parts();
+    Ok(respond(&flags.target(&caller, place, if_match, variation, key, false).await?))
 }

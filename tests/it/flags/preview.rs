@@ -96,7 +96,8 @@ on_both!(a_preview_is_asked_for_clearly, async |app| {
 
 on_both!(a_preview_is_refused_as_the_change_would_be, async |app| {
     let app = app.with_flag("feature.a").await;
-    let whole = json!({"configuration": {"enabled": true, "off_variation": "none", "fallthrough": {"variation": "on"}}});
+    let whole =
+        json!({"configuration": {"enabled": true, "off_variation": "none", "fallthrough": {"variation": "on"}}});
     let path = configured(DEVELOPMENT, "feature.a", "?preview=true");
     assert_eq!(app.put(&path, &whole).await.faults(), ["/configuration/off_variation"]);
     app.patch(&path, &json!({})).version(7).await.problem(412, "stale_version");
