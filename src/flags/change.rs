@@ -113,6 +113,17 @@ impl Edited {
         }
     }
 
+    /// Passes a configuration that leaves the split alone that a release runs on.
+    pub(super) fn allows(&self, next: &Configuration) -> Result<()> {
+        match &self.record.release {
+            Some(release) if self.record.configuration.serve(&release.place) != next.serve(&release.place) => {
+                let what = "a running canary or experiment owns this split; change it there, or end it first";
+                Err(Error::Conflict(what.to_owned()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Saves `next` as the next version and publishes it. The split that a release runs on is the release's own.
     fn save(
         &mut self,
@@ -121,13 +132,8 @@ impl Edited {
         next: Configuration,
         entry: Entry,
     ) -> Result<Option<Arc<Published>>> {
+        self.allows(&next)?;
         let release = self.record.release.clone();
-        if let Some(release) = &release
-            && self.record.configuration.serve(&release.place) != next.serve(&release.place)
-        {
-            let what = "a running canary or experiment owns this split; change it there, or end it first";
-            return Err(Error::Conflict(what.to_owned()));
-        }
         self.save_release(connection, caller, next, release, entry)
     }
 

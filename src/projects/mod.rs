@@ -76,6 +76,13 @@ pub struct Environment {
     pub updated_at: DateTime<Utc>,
 }
 
+impl Environment {
+    /// Its id in the store, which keys belong to.
+    pub fn id(&self) -> i64 {
+        self.id
+    }
+}
+
 /// The service for projects and environments.
 #[derive(Clone)]
 pub struct Projects {

@@ -30,13 +30,18 @@ fn the_first_steps_work_as_written() {
 
     let folder = tempfile::tempdir().unwrap();
     let port = free_port();
-    let wait = format!("for i in $(seq 200); do curl -sf http://127.0.0.1:{port}/health/ready >/dev/null && break; sleep 0.05; done\n");
+    let wait = format!(
+        "for i in $(seq 200); do curl -sf http://127.0.0.1:{port}/health/ready >/dev/null && break; sleep 0.05; done\n"
+    );
     let mut script = String::from("set -eu\ntrap 'kill $! 2>/dev/null; wait' EXIT\n");
     for block in steps {
         // The program under test in place of one built anew, and a port that is free.
         let block = block
             .replace("cargo build --release\n", "")
-            .replace("target/release/bellwether serve &", &format!("bellwether serve --listen 127.0.0.1:{port} &\n{wait}"))
+            .replace(
+                "target/release/bellwether serve &",
+                &format!("bellwether serve --listen 127.0.0.1:{port} &\n{wait}"),
+            )
             .replace("target/release/bellwether", "bellwether")
             .replace("127.0.0.1:8080", &format!("127.0.0.1:{port}"))
             .replace("curl -sS", "echo; curl -sS --fail-with-body");

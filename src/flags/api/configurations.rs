@@ -4,8 +4,8 @@ use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
 use crate::access::Caller;
-use crate::error::Result;
-use crate::flags::{Configured, Flags, Place};
+use crate::error::{Error, Result};
+use crate::flags::{Configured, Flags, Place, Wanted};
 use crate::http::{Json, tagged};
 use crate::version::IfMatch;
 
@@ -35,17 +35,37 @@ impl From<Path> for Place {
     }
 }
 
+/// Spelled out rather than flattened: a flattened part of a path that looks like a number is read as one.
 #[derive(Deserialize)]
 struct TargetPath {
-    #[serde(flatten)]
-    place: Path,
+    project: String,
+    environment: String,
+    flag: String,
     variation: String,
     key: String,
 }
 
+impl TargetPath {
+    fn parts(self) -> (Place, String, String) {
+        let place = Place { project: self.project, environment: self.environment, flag: self.flag };
+        (place, self.variation, self.key)
+    }
+}
+
 #[derive(Deserialize)]
-struct Preview {
+struct Query {
     preview: Option<String>,
+}
+
+impl Query {
+    /// Whether the change is only to be previewed. What is unclear is refused: taken for "no", it would change things.
+    fn preview(&self) -> Result<bool> {
+        match self.preview.as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(Error::invalid("/preview", "is `true` or `false`")),
+        }
+    }
 }
 
 fn respond(configured: &Configured) -> HttpResponse {
@@ -60,21 +80,38 @@ async fn put(
     caller: Caller,
     flags: web::Data<Flags>,
     path: web::Path<Path>,
+    query: web::Query<Query>,
     if_match: IfMatch,
     body: Json,
 ) -> Result<HttpResponse> {
-    Ok(respond(&flags.put(&caller, path.into_inner().into(), if_match.required()?, body.0).await?))
+    let if_match = if query.preview()? { if_match } else { if_match.required()? };
+    configure(&caller, &flags, path.into_inner(), &query, if_match, Wanted::Whole(body.0)).await
 }
 
 async fn patch(
     caller: Caller,
     flags: web::Data<Flags>,
     path: web::Path<Path>,
+    query: web::Query<Query>,
     if_match: IfMatch,
     body: Json,
 ) -> Result<HttpResponse> {
-    let place = path.into_inner().into();
-    Ok(respond(&flags.patch_configuration(&caller, place, if_match.required()?, body.0).await?))
+    let if_match = if query.preview()? { if_match } else { if_match.required()? };
+    configure(&caller, &flags, path.into_inner(), &query, if_match, Wanted::Patch(body.0)).await
+}
+
+async fn configure(
+    caller: &Caller,
+    flags: &Flags,
+    path: Path,
+    query: &Query,
+    if_match: IfMatch,
+    wanted: Wanted,
+) -> Result<HttpResponse> {
+    if query.preview()? {
+        return Ok(HttpResponse::Ok().json(flags.preview(caller, path.into(), if_match, wanted).await?));
+    }
+    Ok(respond(&flags.configure(caller, path.into(), if_match, wanted).await?))
 }
 
 async fn enable(
@@ -99,15 +136,11 @@ async fn rollout(
     caller: Caller,
     flags: web::Data<Flags>,
     path: web::Path<Path>,
-    query: web::Query<Preview>,
+    query: web::Query<Query>,
     if_match: IfMatch,
     body: Json,
 ) -> Result<HttpResponse> {
-    let (place, rollout) = (path.into_inner().into(), body.read()?);
-    if query.preview.as_deref() == Some("true") {
-        return Ok(HttpResponse::Ok().json(flags.preview_rollout(&caller, place, rollout).await?));
-    }
-    Ok(respond(&flags.rollout(&caller, place, if_match, rollout).await?))
+    configure(&caller, &flags, path.into_inner(), &query, if_match, Wanted::Rollout(body.0)).await
 }
 
 async fn target(
@@ -116,8 +149,8 @@ async fn target(
     path: web::Path<TargetPath>,
     if_match: IfMatch,
 ) -> Result<HttpResponse> {
-    let TargetPath { place, variation, key } = path.into_inner();
-    Ok(respond(&flags.target(&caller, place.into(), if_match, variation, key, true).await?))
+    let (place, variation, key) = path.into_inner().parts();
+    Ok(respond(&flags.target(&caller, place, if_match, variation, key, true).await?))
 }
 
 async fn untarget(
@@ -126,6 +159,6 @@ async fn untarget(
     path: web::Path<TargetPath>,
     if_match: IfMatch,
 ) -> Result<HttpResponse> {
-    let TargetPath { place, variation, key } = path.into_inner();
-    Ok(respond(&flags.target(&caller, place.into(), if_match, variation, key, false).await?))
+    let (place, variation, key) = path.into_inner().parts();
+    Ok(respond(&flags.target(&caller, place, if_match, variation, key, false).await?))
 }
