@@ -110,20 +110,24 @@ impl Live {
         }
     }
 
+    /// Reads an environment anew. Those who subscribe to it stay subscribed.
     fn reload(&self, id: i64) {
         let read = self.store.read_now(Part::Configuration, |connection| {
             let environment = projects::environment_of_id(connection, id)?;
             load(connection, &environment)
         });
         match read {
-            Ok(fresh) => {
-                let fresh = Arc::new(fresh);
-                self.environments.rcu(|all| {
-                    let mut all = HashMap::clone(all);
-                    all.insert(id, fresh.clone());
-                    all
-                });
-            }
+            Ok(fresh) => match self.environment(id) {
+                Ok(known) => known.replace(fresh),
+                Err(_) => {
+                    let fresh = Arc::new(fresh);
+                    self.environments.rcu(|all| {
+                        let mut all = HashMap::clone(all);
+                        all.insert(id, fresh.clone());
+                        all
+                    });
+                }
+            },
             Err(cause) => tracing::error!(%cause, environment = id, "an environment can't be read; it stays as it was"),
         }
     }
@@ -171,6 +175,18 @@ impl LiveEnvironment {
         // Without subscribers there is nobody to tell.
         let _ = self.changes.send(published);
         Ok(())
+    }
+
+    /// Takes the state that was read in place of the one in memory. The next change tells subscribers that they have
+    /// missed something, if they have.
+    fn replace(&self, fresh: Self) {
+        let recent = fresh.recent.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let last = recent.back().cloned();
+        *self.recent.lock().unwrap_or_else(PoisonError::into_inner) = recent;
+        self.current.store(fresh.current.into_inner());
+        if let Some(last) = last {
+            let _ = self.changes.send(last);
+        }
     }
 
     /// The environment's id.

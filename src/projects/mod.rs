@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 pub use input::{EnvironmentChange, NewEnvironment, NewProject, ProjectChange, well_formed_key};
 
-use crate::access::{Caller, Role};
+use crate::access::{Access, Caller, Role};
 use crate::audit::{self, Entry};
 use crate::clock;
 use crate::db::{Connection, Part, Store};
@@ -87,12 +87,13 @@ impl Environment {
 #[derive(Clone)]
 pub struct Projects {
     store: Store,
+    access: Access,
 }
 
 impl Projects {
-    /// Over `store`.
-    pub fn new(store: Store) -> Self {
-        Self { store }
+    /// Over `store`; `access` learns of the keys that go with an environment.
+    pub fn new(store: Store, access: Access) -> Self {
+        Self { store, access }
     }
 
     /// Every project.
@@ -160,7 +161,8 @@ impl Projects {
             let changes = audit::whole(Some(serde_json::to_value(&before)?), None);
             audit::record(c, &caller, Entry { action: "project.delete", changes, ..about(&before.key, None) })
         };
-        self.store.write(Part::Configuration, work).await
+        self.store.write(Part::Configuration, work).await?;
+        self.access.reload().await
     }
 
     /// The environments of a project, in their order.
@@ -222,7 +224,8 @@ impl Projects {
             let entry = Entry { action: "environment.delete", changes, ..about(&before.project, Some(&before.key)) };
             audit::record(c, &caller, entry)
         };
-        self.store.write(Part::Configuration, work).await
+        self.store.write(Part::Configuration, work).await?;
+        self.access.reload().await
     }
 }
 
