@@ -6,5 +6,6 @@
     reason = "a test that panics has failed, which is what it is for"
 )]
 
+mod edge;
 mod flags;
 mod harness;
