@@ -112,10 +112,11 @@ impl App {
         let live = Live::load(store.clone()).map_err(StartError::Load)?;
         let (measurements, ingest) = Measurements::start(store.clone(), live.clone(), settings.cut);
         let flags = Flags::new(store.clone(), live);
+        let access = Access::load(store.clone()).map_err(StartError::Load)?;
         let services = Services {
-            access: Access::load(store.clone()).map_err(StartError::Load)?,
             audit: Audit::new(store.clone()),
-            projects: Projects::new(store.clone()),
+            projects: Projects::new(store.clone(), access.clone()),
+            access,
             canaries: Canaries::new(store.clone(), flags.clone(), measurements.clone()),
             flags,
             measurements,

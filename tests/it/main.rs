@@ -9,3 +9,4 @@
 mod edge;
 mod flags;
 mod harness;
+mod projects;
