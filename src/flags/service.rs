@@ -239,9 +239,7 @@ impl Flags {
             let published = lay_out(c, &project, environment.id)?;
             Ok((projects::environment_of_id(c, environment.id)?, published.into_iter().collect()))
         };
-        let created = self.write(work).await?;
-        self.live.know(created.id);
-        Ok(created)
+        self.write(work).await
     }
 }
 

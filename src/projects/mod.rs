@@ -16,6 +16,7 @@ use crate::audit::{self, Entry};
 use crate::clock;
 use crate::db::{Connection, Part, Store};
 use crate::error::{Error, Result};
+use crate::version::IfMatch;
 
 /// The project that every store begins with.
 pub const DEFAULT_PROJECT: &str = "default";
@@ -91,7 +92,7 @@ pub struct Projects {
 }
 
 impl Projects {
-    /// Over `store`; `access` learns of the keys that go with an environment.
+    /// Over `store`, telling `access` of keys that end with their environment.
     pub fn new(store: Store, access: Access) -> Self {
         Self { store, access }
     }
@@ -127,12 +128,19 @@ impl Projects {
     /// Changes a project's name or description.
     ///
     /// # Errors
-    /// When the caller is no admin or there is none of that key.
-    pub async fn change(&self, caller: &Caller, key: String, change: ProjectChange) -> Result<Project> {
+    /// When the caller is no admin, there is none of that key, or its version is another.
+    pub async fn change(
+        &self,
+        caller: &Caller,
+        key: String,
+        if_match: IfMatch,
+        change: ProjectChange,
+    ) -> Result<Project> {
         caller.require(Role::Admin)?;
         let caller = caller.clone();
         let work = move |c: &mut Connection<'_>| {
             let before = project(c, &key)?;
+            if_match.check(before.version.unsigned_abs())?;
             let mut after = Project { version: before.version + 1, updated_at: clock::now(), ..before.clone() };
             after.name = change.name.unwrap_or(after.name);
             after.description = change.description.unwrap_or(after.description);
@@ -144,15 +152,16 @@ impl Projects {
         self.store.write(Part::Configuration, work).await
     }
 
-    /// Deletes a project without flags.
+    /// Deletes a project without flags, with its environments and their keys.
     ///
     /// # Errors
     /// [`Error::Conflict`] while flags belong to it.
-    pub async fn delete(&self, caller: &Caller, key: String) -> Result<()> {
+    pub async fn delete(&self, caller: &Caller, key: String, if_match: IfMatch) -> Result<()> {
         caller.require(Role::Admin)?;
         let caller = caller.clone();
         let work = move |c: &mut Connection<'_>| {
             let before = project(c, &key)?;
+            if_match.check(before.version.unsigned_abs())?;
             if !store::delete(c, before.id)? {
                 return Err(Error::Conflict(format!(
                     "project {key} still has flags; it can be deleted when it has none"
@@ -186,18 +195,20 @@ impl Projects {
     /// Changes an environment's name or whether it is production.
     ///
     /// # Errors
-    /// When the caller is no admin or there is none of that key.
+    /// When the caller is no admin, there is none of that key, or its version is another.
     pub async fn change_environment(
         &self,
         caller: &Caller,
         project_key: String,
         key: String,
+        if_match: IfMatch,
         change: EnvironmentChange,
     ) -> Result<Environment> {
         caller.require(Role::Admin)?;
         let caller = caller.clone();
         let work = move |c: &mut Connection<'_>| {
             let before = environment(c, &project_key, &key)?;
+            if_match.check(before.version.unsigned_abs())?;
             let mut after = Environment { version: before.version + 1, updated_at: clock::now(), ..before.clone() };
             after.name = change.name.unwrap_or(after.name);
             after.production = change.production.unwrap_or(after.production);
@@ -213,12 +224,19 @@ impl Projects {
     /// Deletes an environment with every flag's configuration in it, and its keys.
     ///
     /// # Errors
-    /// When the caller is no admin or there is none of that key.
-    pub async fn delete_environment(&self, caller: &Caller, project_key: String, key: String) -> Result<()> {
+    /// When the caller is no admin, there is none of that key, or its version is another.
+    pub async fn delete_environment(
+        &self,
+        caller: &Caller,
+        project_key: String,
+        key: String,
+        if_match: IfMatch,
+    ) -> Result<()> {
         caller.require(Role::Admin)?;
         let caller = caller.clone();
         let work = move |c: &mut Connection<'_>| {
             let before = environment(c, &project_key, &key)?;
+            if_match.check(before.version.unsigned_abs())?;
             store::delete_environment(c, before.id)?;
             let changes = audit::whole(Some(serde_json::to_value(&before)?), None);
             let entry = Entry { action: "environment.delete", changes, ..about(&before.project, Some(&before.key)) };

@@ -7,6 +7,8 @@
 )]
 
 mod canary;
+mod edge;
 mod flags;
 mod harness;
+mod projects;
 mod readme;
