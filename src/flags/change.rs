@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bellwether_core::Release;
+use serde::Deserialize;
 
 use super::publish::{self, Published};
 use super::rollout::{RolloutInput, rolled_out};
@@ -16,8 +17,8 @@ use crate::error::{Error, Result};
 use crate::projects::{self, Environment};
 use crate::version::IfMatch;
 
-/// A flag in an environment of a project, by their keys.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A flag in an environment of a project, by their keys: `F` as a path has it.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Place {
     /// The project's key.
     pub project: String,

@@ -21,21 +21,6 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(under("/targets/{variation}/{key}").put(target).delete(untarget));
 }
 
-/// Where a request under `F` points.
-#[derive(Deserialize)]
-pub struct Path {
-    project: String,
-    environment: String,
-    flag: String,
-}
-
-impl From<Path> for Place {
-    fn from(path: Path) -> Self {
-        Self { project: path.project, environment: path.environment, flag: path.flag }
-    }
-}
-
-/// Spelled out rather than flattened: a flattened part of a path that looks like a number is read as one.
 #[derive(Deserialize)]
 struct TargetPath {
     project: String,
@@ -72,14 +57,14 @@ fn respond(configured: &Configured) -> HttpResponse {
     tagged(HttpResponse::Ok(), configured.version, configured)
 }
 
-async fn get(caller: Caller, flags: web::Data<Flags>, path: web::Path<Path>) -> Result<HttpResponse> {
-    Ok(respond(&flags.configured(&caller, path.into_inner().into()).await?))
+async fn get(caller: Caller, flags: web::Data<Flags>, path: web::Path<Place>) -> Result<HttpResponse> {
+    Ok(respond(&flags.configured(&caller, path.into_inner()).await?))
 }
 
 async fn put(
     caller: Caller,
     flags: web::Data<Flags>,
-    path: web::Path<Path>,
+    path: web::Path<Place>,
     query: web::Query<Query>,
     if_match: IfMatch,
     body: Json,
@@ -91,7 +76,7 @@ async fn put(
 async fn patch(
     caller: Caller,
     flags: web::Data<Flags>,
-    path: web::Path<Path>,
+    path: web::Path<Place>,
     query: web::Query<Query>,
     if_match: IfMatch,
     body: Json,
@@ -103,39 +88,39 @@ async fn patch(
 async fn configure(
     caller: &Caller,
     flags: &Flags,
-    path: Path,
+    path: Place,
     query: &Query,
     if_match: IfMatch,
     wanted: Wanted,
 ) -> Result<HttpResponse> {
     if query.preview()? {
-        return Ok(HttpResponse::Ok().json(flags.preview(caller, path.into(), if_match, wanted).await?));
+        return Ok(HttpResponse::Ok().json(flags.preview(caller, path, if_match, wanted).await?));
     }
-    Ok(respond(&flags.configure(caller, path.into(), if_match, wanted).await?))
+    Ok(respond(&flags.configure(caller, path, if_match, wanted).await?))
 }
 
 async fn enable(
     caller: Caller,
     flags: web::Data<Flags>,
-    path: web::Path<Path>,
+    path: web::Path<Place>,
     if_match: IfMatch,
 ) -> Result<HttpResponse> {
-    Ok(respond(&flags.switch(&caller, path.into_inner().into(), if_match, true).await?))
+    Ok(respond(&flags.switch(&caller, path.into_inner(), if_match, true).await?))
 }
 
 async fn disable(
     caller: Caller,
     flags: web::Data<Flags>,
-    path: web::Path<Path>,
+    path: web::Path<Place>,
     if_match: IfMatch,
 ) -> Result<HttpResponse> {
-    Ok(respond(&flags.switch(&caller, path.into_inner().into(), if_match, false).await?))
+    Ok(respond(&flags.switch(&caller, path.into_inner(), if_match, false).await?))
 }
 
 async fn rollout(
     caller: Caller,
     flags: web::Data<Flags>,
-    path: web::Path<Path>,
+    path: web::Path<Place>,
     query: web::Query<Query>,
     if_match: IfMatch,
     body: Json,
