@@ -10,3 +10,5 @@ mod edge;
 mod flags;
 mod harness;
 mod projects;
+mod snapshot;
+mod story;
