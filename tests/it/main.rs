@@ -10,6 +10,7 @@ mod audit;
 mod edge;
 mod flags;
 mod harness;
+mod ofrep;
 mod projects;
 mod snapshot;
 mod story;
