@@ -6,11 +6,13 @@
     reason = "a test that panics has failed, which is what it is for"
 )]
 
+mod access;
 mod audit;
 mod edge;
 mod flags;
 mod harness;
 mod ofrep;
 mod projects;
+mod routes;
 mod snapshot;
 mod story;
