@@ -173,7 +173,7 @@ fn listen(
 }
 
 /// Every route there is.
-fn routes(config: &mut web::ServiceConfig, services: Services, draining: Draining) {
+pub fn routes(config: &mut web::ServiceConfig, services: Services, draining: Draining) {
     config
         .app_data(web::Data::new(services.store))
         .app_data(web::Data::new(services.access))

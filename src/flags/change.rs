@@ -9,7 +9,7 @@ use super::publish::{self, Published};
 use super::rollout::{RolloutInput, rolled_out};
 use super::store::{self, ConfigurationRecord, FlagRecord};
 use super::{Configuration, Configured};
-use crate::access::Caller;
+use crate::access::{Caller, Role};
 use crate::audit::{self, Entry};
 use crate::clock;
 use crate::db::Connection;
@@ -181,6 +181,8 @@ pub fn edit(
     action: &'static str,
     change: impl FnOnce(&Edited) -> Result<Configuration>,
 ) -> Result<(Configured, Option<Arc<Published>>)> {
+    // Before it is looked for: whoever may change nothing does not learn what there is.
+    caller.require(Role::Editor)?;
     let mut edited = Edited::find(connection, place)?;
     caller.require_change(edited.environment.production)?;
     if_match.check(edited.record.version)?;

@@ -68,15 +68,14 @@ fn accepted_id(headers: &HeaderMap) -> Option<String> {
 
 /// Gives an error without a document its document, or its page where a person is looking.
 fn documented(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxBody> {
-    let path = response.request().path().to_owned();
     let error = response.response().error().and_then(|error| error.as_error::<Error>());
     let body = match error {
         Some(error) => {
-            log(error, &path, id);
-            Some(problem::respond(error, &path, id))
+            log(error, response.request().path(), id);
+            Some(problem::respond(error, response.request(), id))
         }
         None if response.headers().contains_key(header::CONTENT_TYPE) && response.response().error().is_none() => None,
-        None => Some(problem::respond_status(response.status(), &path, id)),
+        None => Some(problem::respond_status(response.status(), response.request(), id)),
     };
     match body {
         Some(document) => {

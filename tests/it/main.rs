@@ -6,9 +6,15 @@
     reason = "a test that panics has failed, which is what it is for"
 )]
 
+mod access;
+mod audit;
 mod canary;
 mod edge;
 mod flags;
 mod harness;
+mod ofrep;
 mod projects;
 mod readme;
+mod routes;
+mod snapshot;
+mod story;
