@@ -16,12 +16,13 @@ use crate::config::Settings;
 use crate::db::{Connection, Direction, OpenError, Part, Store};
 use crate::error::Error;
 use crate::flags::{Flags, Live};
-use crate::http::{health, request};
+use crate::http::shell::ReachSource;
+use crate::http::{assets, health, request};
 use crate::measurements::Measurements;
 use crate::projects::{self, Projects};
 use crate::stream::Fleet;
 use crate::stream::api::Draining;
-use crate::{audit, flags, measurements, stream};
+use crate::{access, audit, flags, measurements, stream};
 
 /// How long requests that are under way may take to end when the server goes away, in seconds.
 const SHUTDOWN: u64 = 5;
@@ -167,7 +168,13 @@ fn listen(
 
 /// Every route there is.
 fn routes(config: &mut web::ServiceConfig, services: Services, draining: Draining) {
+    let fleet = services.fleet.clone();
+    let reach = ReachSource::new(move |environment, revision| {
+        let reach = fleet.reach(environment, revision);
+        (reach.applied, reach.connected)
+    });
     config
+        .app_data(web::Data::new(reach))
         .app_data(web::Data::new(services.store))
         .app_data(web::Data::new(services.access))
         .app_data(web::Data::new(services.audit))
@@ -177,6 +184,10 @@ fn routes(config: &mut web::ServiceConfig, services: Services, draining: Drainin
         .app_data(web::Data::new(services.fleet))
         .app_data(web::Data::new(draining))
         .configure(health::routes)
+        .configure(assets::routes)
+        .configure(access::pages::routes)
+        .configure(projects::pages::routes)
+        .service(web::scope("/ui").configure(flags::pages::routes).configure(stream::pages::routes))
         .service(
             web::scope("/api/v1")
                 .configure(projects::api::routes)

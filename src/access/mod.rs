@@ -90,7 +90,12 @@ impl Access {
     /// When the store can't be read.
     pub fn load(store: Store) -> Result<Self> {
         let known = store.read_now(Part::Configuration, load)?;
-        Ok(Self { store, known: Arc::new(ArcSwap::from_pointee(known)), passwords: Passwords::new(), throttle: Throttle::new() })
+        Ok(Self {
+            store,
+            known: Arc::new(ArcSwap::from_pointee(known)),
+            passwords: Passwords::new(),
+            throttle: Throttle::new(),
+        })
     }
 
     /// Reads the credentials again: another part of the program has created some.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bellwether_core::{Release, Serve};
+use serde::Deserialize;
 
 use super::publish::{self, Published};
 use super::store::{self, ConfigurationRecord, FlagRecord};
@@ -16,7 +17,7 @@ use crate::projects::{self, Environment};
 use crate::version::IfMatch;
 
 /// A flag in an environment of a project, by their keys.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Place {
     /// The project's key.
     pub project: String,

@@ -51,7 +51,7 @@ impl Kind {
     }
 
     /// For a status that the framework itself answered.
-    fn of_status(status: StatusCode) -> Self {
+    pub(super) fn of_status(status: StatusCode) -> Self {
         match status {
             StatusCode::NOT_FOUND => kind(status, "not_found", "There is no such path"),
             StatusCode::METHOD_NOT_ALLOWED => kind(status, "method_not_allowed", "The path has no such method"),

@@ -1,5 +1,7 @@
 //! What surrounds every page: the rail, the header, the mark of production, and how far the last change has reached.
 
+use std::sync::Arc;
+
 use askama::Template;
 
 use super::display::{Tone, counted, thousands};
@@ -92,6 +94,34 @@ pub struct ReachList {
     pub project: String,
     /// In the order of the environments.
     pub environments: Vec<Reach>,
+}
+
+/// Tells how many instances of an environment have a revision, and how many are connected. The stream knows, which
+/// lies above the pages that show it.
+#[derive(Clone)]
+pub struct ReachSource(Arc<ReachOf>);
+
+type ReachOf = dyn Fn(i64, u64) -> (usize, usize) + Send + Sync;
+
+impl ReachSource {
+    /// From what answers for an environment, by its id, and a revision.
+    pub fn new(of: impl Fn(i64, u64) -> (usize, usize) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(of))
+    }
+
+    /// How far `revision` of an environment has reached.
+    #[must_use]
+    pub fn reach(&self, id: i64, name: &str, revision: u64) -> Reach {
+        let (reached, connected) = (self.0)(id, revision);
+        Reach { environment: name.to_owned(), revision, reached: reached as u64, connected: connected as u64 }
+    }
+
+    /// How far the newest revision of each environment of a project has reached: `(id, name, revision)`.
+    #[must_use]
+    pub fn list<'e>(&self, project: &str, environments: impl Iterator<Item = (i64, &'e str, u64)>) -> ReachList {
+        let environments = environments.map(|(id, name, revision)| self.reach(id, name, revision)).collect();
+        ReachList { project: project.to_owned(), environments }
+    }
 }
 
 /// How many connected SDK instances have applied an environment's revision.

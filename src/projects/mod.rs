@@ -2,12 +2,15 @@
 
 pub mod api;
 mod input;
+pub mod pages;
 mod store;
 
 use bellwether_core::state_hash;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
+
+pub use pages::Frame;
 
 pub use input::{EnvironmentChange, NewEnvironment, NewProject, ProjectChange, well_formed_key};
 
