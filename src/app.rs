@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 
 use crate::access::{Access, Caller};
 use crate::audit::Audit;
+use crate::canary::{self, Canaries};
 use crate::config::Settings;
 use crate::db::{Connection, Direction, OpenError, Part, Store};
 use crate::error::Error;
@@ -67,6 +68,8 @@ pub struct Services {
     pub flags: Flags,
     /// Measurements.
     pub measurements: Measurements,
+    /// Canaries.
+    pub canaries: Canaries,
     /// Connected SDKs.
     pub fleet: Fleet,
 }
@@ -109,21 +112,24 @@ impl App {
         let store = open(&settings.database_url)?;
         let live = Live::load(store.clone()).map_err(StartError::Load)?;
         let (measurements, ingest) = Measurements::start(store.clone(), live.clone(), settings.cut);
+        let flags = Flags::new(store.clone(), live);
         let services = Services {
             access: Access::load(store.clone()).map_err(StartError::Load)?,
             audit: Audit::new(store.clone()),
             projects: Projects::new(store.clone()),
-            flags: Flags::new(store.clone(), live),
+            canaries: Canaries::new(store.clone(), flags.clone(), measurements.clone()),
+            flags,
             measurements,
             fleet: Fleet::default(),
             store,
         };
         let (draining, drained) = watch::channel(false);
-        let (server, address) = listen(settings.listen, services.clone(), Draining(drained))?;
+        let (server, address) = listen(settings.listen, services.clone(), Draining(drained.clone()))?;
+        let guards = tokio::spawn(canary::runner::run(services.canaries.clone(), drained));
         let handle = server.handle();
         let serving = tokio::spawn(server);
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
-        Ok(Self { address, services, server: handle, serving, draining, tasks: vec![ingest] })
+        Ok(Self { address, services, server: handle, serving, draining, tasks: vec![guards, ingest] })
     }
 
     /// Ends the server: SDKs are told, requests under way get an answer, then the tasks end.
@@ -181,6 +187,7 @@ fn routes(config: &mut web::ServiceConfig, services: Services, draining: Drainin
         .app_data(web::Data::new(services.projects))
         .app_data(web::Data::new(services.flags))
         .app_data(web::Data::new(services.measurements))
+        .app_data(web::Data::new(services.canaries))
         .app_data(web::Data::new(services.fleet))
         .app_data(web::Data::new(draining))
         .configure(health::routes)
@@ -194,6 +201,7 @@ fn routes(config: &mut web::ServiceConfig, services: Services, draining: Drainin
                 .configure(flags::api::routes)
                 .configure(audit::api::routes)
                 .configure(measurements::api::routes)
+                .configure(canary::api::routes)
                 .configure(stream::api::routes),
         )
         .service(web::scope("/ofrep/v1").configure(flags::api::ofrep_routes))

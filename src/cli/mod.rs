@@ -4,6 +4,7 @@ mod health;
 mod init;
 mod migrate;
 mod output;
+mod seed;
 mod serve;
 
 use std::process::ExitCode;
@@ -27,6 +28,8 @@ enum Command {
     Serve(serve::Arguments),
     /// Set up an empty store: an admin, a token, and the keys of each environment, printed once.
     Init(init::Arguments),
+    /// Create the nine default flags.
+    Seed(seed::Arguments),
     /// Bring the schema up to date, back one step, or show where it is.
     Migrate(migrate::Arguments),
     /// Ask a running server how it is.
@@ -82,6 +85,7 @@ impl Command {
         match self {
             Self::Serve(arguments) => serve::run(arguments).await,
             Self::Init(arguments) => init::run(&arguments),
+            Self::Seed(arguments) => seed::run(&arguments),
             Self::Migrate(arguments) => migrate::run(&arguments),
             Self::Health(arguments) => health::run(&arguments).await,
         }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use bellwether_core::{Release, Serve};
+use bellwether_core::Release;
 use serde::Deserialize;
 
 use super::publish::{self, Published};
+use super::rollout::{RolloutInput, rolled_out};
 use super::store::{self, ConfigurationRecord, FlagRecord};
 use super::{Configuration, Configured};
 use crate::access::Caller;
@@ -35,15 +36,6 @@ pub struct Edited {
     pub(crate) record: ConfigurationRecord,
 }
 
-/// Whether a change may touch the split that a release runs on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ReleaseRight {
-    /// The release's own doing.
-    Owner,
-    /// Somebody else's: the split is not theirs to change.
-    Stranger,
-}
-
 impl Edited {
     /// Finds what stands at `place`.
     ///
@@ -58,6 +50,18 @@ impl Edited {
         }
         let record = store::find_configuration(connection, flag.id, environment.id)?;
         Ok(Self { environment, flag, record })
+    }
+
+    /// As [`Edited::find`], by the store's ids.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn of_ids(connection: &mut Connection<'_>, flag: i64, environment: i64) -> Result<Self> {
+        let environment = projects::environment_of_id(connection, environment)?;
+        let record = store::find_configuration(connection, flag, environment.id)?;
+        let place =
+            Place { project: environment.project.clone(), environment: environment.key.clone(), flag: record.flag_key };
+        Self::find(connection, &place)
     }
 
     /// The flag's id in the store.
@@ -110,25 +114,38 @@ impl Edited {
         }
     }
 
-    /// Saves `next` (and `release`, when it differs) as the next version and publishes it; nothing happens when
-    /// nothing differs.
-    pub(crate) fn save(
+    /// Saves `next` as the next version and publishes it. The split that a release runs on is the release's own.
+    fn save(
+        &mut self,
+        connection: &mut Connection<'_>,
+        caller: &Caller,
+        next: Configuration,
+        entry: Entry,
+    ) -> Result<Option<Arc<Published>>> {
+        let release = self.record.release.clone();
+        if let Some(release) = &release
+            && self.record.configuration.serve(&release.place) != next.serve(&release.place)
+        {
+            let what = "a running canary or experiment owns this split; change it there, or end it first";
+            return Err(Error::Conflict(what.to_owned()));
+        }
+        self.save_release(connection, caller, next, release, entry)
+    }
+
+    /// As a release saves: what it serves, and itself. Nothing happens when nothing differs.
+    ///
+    /// # Errors
+    /// When what comes out can't be served.
+    pub fn save_release(
         &mut self,
         connection: &mut Connection<'_>,
         caller: &Caller,
         next: Configuration,
         release: Option<Release>,
-        right: ReleaseRight,
         entry: Entry,
     ) -> Result<Option<Arc<Published>>> {
         if next == self.record.configuration && release == self.record.release {
             return Ok(None);
-        }
-        if let (ReleaseRight::Stranger, Some(release)) = (right, &self.record.release)
-            && !same_split(self.record.configuration.serve(&release.place), next.serve(&release.place))
-        {
-            let what = "a running canary or experiment owns this split; change it there, or end it first";
-            return Err(Error::Conflict(what.to_owned()));
         }
         let before = self.record.configuration.view(&self.flag.definition.variations)?;
         self.record.configuration = next;
@@ -144,10 +161,6 @@ impl Edited {
         audit::record(connection, caller, Entry { changes, ..entry })?;
         Ok(Some(published))
     }
-}
-
-fn same_split(old: Option<&Serve>, new: Option<&Serve>) -> bool {
-    old == new
 }
 
 /// Changes what stands at `place` by `change`, which sees it as it is.
@@ -166,8 +179,30 @@ pub fn edit(
     caller.require_change(edited.environment.production)?;
     if_match.check(edited.record.version)?;
     let next = change(&edited)?;
-    let release = edited.record.release.clone();
     let entry = edited.about(action, String::new());
-    let published = edited.save(connection, caller, next, release, ReleaseRight::Stranger, entry)?;
+    let published = edited.save(connection, caller, next, entry)?;
     Ok((edited.view()?, published))
+}
+
+/// Sets the shares of the fallthrough.
+///
+/// # Errors
+/// As [`edit`].
+pub fn roll_out(
+    connection: &mut Connection<'_>,
+    caller: &Caller,
+    place: &Place,
+    if_match: IfMatch,
+    rollout: &RolloutInput,
+) -> Result<(Configured, Option<Arc<Published>>)> {
+    edit(connection, caller, place, if_match, "flag.rollout", |edited| rolled_out(edited, rollout))
+}
+
+/// Whether a project has a flag of that key, archived or not.
+///
+/// # Errors
+/// When there is no such project, or the store does not answer.
+pub fn exists(connection: &mut Connection<'_>, project: &str, key: &str) -> Result<bool> {
+    let project = projects::project(connection, project)?;
+    Ok(store::find_flag(connection, project.id, key)?.is_some())
 }

@@ -23,7 +23,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-pub use change::{Edited, Place, edit};
+pub use change::{Edited, Place, edit, exists, roll_out};
 pub use configuration::{Configuration, ConfigurationDocument};
 pub use definition::{Definition, DefinitionInput, Kind, NewFlag};
 pub use encoding::{Coding, Encoded};

@@ -20,7 +20,7 @@ const DRAIN: usize = 16 << 20;
 /// How long a body may take to arrive.
 const DEADLINE: Duration = Duration::from_secs(30);
 
-/// A JSON body, read whole within the limits.
+/// A JSON body, read whole within the limits; null when there is none.
 #[derive(Debug)]
 pub struct Json(pub Value);
 
@@ -31,6 +31,14 @@ impl Json {
     /// [`Error::Invalid`].
     pub fn read<T: Deserr<Faults>>(self) -> Result<T> {
         input::read(self.0)
+    }
+
+    /// As [`Json::read`], with a body left out standing for the default.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`].
+    pub fn read_or_default<T: Deserr<Faults> + Default>(self) -> Result<T> {
+        if self.0.is_null() { Ok(T::default()) } else { input::read(self.0) }
     }
 }
 
@@ -44,6 +52,9 @@ impl FromRequest for Json {
         Box::pin(async move {
             // The body is read before it is refused, or the client might not see the answer.
             let body = whole(payload, LIMIT).await?;
+            if body.is_empty() {
+                return Ok(Self(Value::Null));
+            }
             declared?;
             let text = std::str::from_utf8(&body).map_err(|_| Error::Malformed("the body is not UTF-8".to_owned()))?;
             let value = serde_json::from_str(text);

@@ -73,7 +73,7 @@ impl BatchInput {
     /// Checks every window against itself and against the releases that run in the environment.
     pub(super) fn check(self, state: &State, cut: Cut, now: DateTime<Utc>) -> Result<Checked> {
         let releases: HashMap<&str, &Release> =
-            state.releases().map(|release| (release.id.as_str(), release)).collect();
+            state.releases().map(|(_, release)| (release.id.as_str(), release)).collect();
         let mut faults = Vec::new();
         if self.windows.len() > WINDOWS {
             faults.push(Fault::new("/windows", format!("at most {WINDOWS} windows in one batch")));

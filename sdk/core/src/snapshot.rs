@@ -249,9 +249,9 @@ impl State {
         self.flags.get(key)
     }
 
-    /// The releases that run on some flag.
-    pub fn releases(&self) -> impl Iterator<Item = &Release> {
-        self.flags.values().filter_map(|entry| entry.flag().release.as_ref())
+    /// The releases that run, each with its flag.
+    pub fn releases(&self) -> impl Iterator<Item = (&Flag, &Release)> {
+        self.flags.values().filter_map(|entry| Some((entry.flag(), entry.flag().release.as_ref()?)))
     }
 
     /// The environment's key.

@@ -1,0 +1,305 @@
+use std::sync::Arc;
+
+use bellwether_core::State as Snapshot;
+use serde_json::Value;
+
+use super::record::{Canary, LogItem, State};
+use super::transition::{Transition, check};
+use super::view::CanaryView;
+use super::{GuardReport, GuardState, Policy, store};
+use crate::access::{Caller, Role};
+use crate::audit::{self, Entry};
+use crate::clock;
+use crate::db::{Connection, Part, Store};
+use crate::error::{Error, Result};
+use crate::flags::{Edited, Flags, Place, Published, Served};
+use crate::measurements::{Cut, Measurements};
+use crate::version::IfMatch;
+
+/// The service for canaries.
+#[derive(Clone)]
+pub struct Canaries {
+    pub(super) store: Store,
+    pub(super) flags: Flags,
+    pub(super) measurements: Measurements,
+}
+
+/// What a person may do with a canary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Act {
+    /// Begin a release.
+    Start,
+    /// Go to the next stage now.
+    Advance,
+    /// Stay where it is.
+    Pause,
+    /// Go on.
+    Resume,
+    /// Serve control to everyone.
+    Rollback,
+    /// Serve treatment to everyone.
+    Promote,
+}
+
+/// Everything there is to show of a canary.
+#[derive(Clone, Debug)]
+pub struct Detail {
+    /// Whether changes here need an operator.
+    pub production: bool,
+    /// The canary.
+    pub canary: Canary,
+    /// What its guards find.
+    pub guards: Vec<GuardReport>,
+    /// Its latest decisions, newest first.
+    pub log: Vec<LogItem>,
+}
+
+impl Canaries {
+    /// Over the services it acts through.
+    pub fn new(store: Store, flags: Flags, measurements: Measurements) -> Self {
+        Self { store, flags, measurements }
+    }
+
+    /// How windows are cut.
+    pub fn cut(&self) -> Cut {
+        self.measurements.cut()
+    }
+
+    /// A canary and its guards.
+    ///
+    /// # Errors
+    /// When the caller may not, or there is none.
+    pub async fn get(&self, caller: &Caller, place: Place) -> Result<CanaryView> {
+        caller.require(Role::Viewer)?;
+        self.store.read(Part::Configuration, move |c| view(c, &place)).await
+    }
+
+    /// Everything there is to show of a canary; `None` when the flag has none here.
+    ///
+    /// # Errors
+    /// When the caller may not, or there is no such flag.
+    pub async fn detail(&self, caller: &Caller, place: Place) -> Result<Option<Detail>> {
+        caller.require(Role::Viewer)?;
+        let work = move |c: &mut Connection<'_>| {
+            let edited = Edited::find(c, &place)?;
+            let Some(canary) = store::find(c, edited.flag_id(), edited.environment.id)? else { return Ok(None) };
+            let guards = guards(c, &canary)?.iter().map(GuardState::report).collect();
+            let log = store::read_log(c, key(&edited), i64::MAX, 50)?;
+            Ok(Some(Detail { production: edited.environment.production, canary, guards, log }))
+        };
+        self.store.read(Part::Configuration, work).await
+    }
+
+    /// Every canary of an environment by its flag's key.
+    ///
+    /// # Errors
+    /// When the caller may not, or there is no such environment.
+    pub async fn of_environment(&self, caller: &Caller, project: String, key: String) -> Result<Vec<(i64, Canary)>> {
+        caller.require(Role::Viewer)?;
+        let work = move |c: &mut Connection<'_>| {
+            let environment = crate::projects::environment(c, &project, &key)?;
+            Ok(store::of_environment(c, environment.id)?.into_iter().map(|canary| (canary.flag_id, canary)).collect())
+        };
+        self.store.read(Part::Configuration, work).await
+    }
+
+    /// Writes a canary's policy; what a former one had reached is no longer shown.
+    ///
+    /// # Errors
+    /// When the caller may not, the policy has faults, a release runs, or the version is stale.
+    pub async fn put(&self, caller: &Caller, place: Place, if_match: IfMatch, policy: Policy) -> Result<CanaryView> {
+        let caller = caller.clone();
+        let work = move |c: &mut Connection<'_>| {
+            configure(c, &caller, &place, Some(if_match), policy)?;
+            view(c, &place)
+        };
+        self.store.write(Part::Configuration, work).await
+    }
+
+    /// Removes a canary that does not run.
+    ///
+    /// # Errors
+    /// When the caller may not, there is none, a release runs, or the version is stale.
+    pub async fn delete(&self, caller: &Caller, place: Place, if_match: IfMatch) -> Result<()> {
+        let caller = caller.clone();
+        let work = move |c: &mut Connection<'_>| {
+            let (edited, canary) = find(c, &place)?;
+            caller.require_change(edited.environment.production)?;
+            if_match.required()?.check(canary.version)?;
+            if canary.state.is_active() {
+                return Err(Error::Conflict("a release runs; roll it back or promote it first".to_owned()));
+            }
+            store::delete(c, &canary)?;
+            let changes = audit::whole(Some(serde_json::to_value(&canary.policy)?), None);
+            audit::record(c, &caller, Entry { changes, ..edited.about("canary.delete", String::new()) })
+        };
+        self.store.write(Part::Configuration, work).await
+    }
+
+    /// Does what a person wants with a canary.
+    ///
+    /// # Errors
+    /// When the caller may not, the state does not allow it, or the version is stale.
+    pub async fn act(
+        &self,
+        caller: &Caller,
+        place: Place,
+        if_match: IfMatch,
+        act: Act,
+        reason: String,
+    ) -> Result<CanaryView> {
+        let caller = caller.clone();
+        let canaries = self.clone();
+        let work = move |c: &mut Connection<'_>| {
+            let (edited, canary) = find(c, &place)?;
+            caller.require_change(edited.environment.production)?;
+            if_match.check(canary.version)?;
+            let published = canaries.transit(c, &caller, edited, canary, reason, act)?;
+            Ok((view(c, &place)?, published))
+        };
+        self.flags.write(work).await
+    }
+
+    fn transit(
+        &self,
+        connection: &mut Connection<'_>,
+        caller: &Caller,
+        edited: Edited,
+        canary: Canary,
+        reason: String,
+        act: Act,
+    ) -> Result<Vec<Arc<Published>>> {
+        let served = self.served(edited.environment.id)?;
+        let flags: &Snapshot = &served.state;
+        let next = canary.progress.as_ref().map_or(0, |progress| progress.stage + 1);
+        let cut = self.cut();
+        let mut transition = Transition { caller, edited, canary, reason, verdict: None, cut, published: Vec::new() };
+        match act {
+            Act::Start => transition.start(connection, flags)?,
+            Act::Advance => transition.advance(connection, flags, next)?,
+            Act::Pause => transition.pause(connection)?,
+            Act::Resume => transition.resume(connection)?,
+            Act::Rollback => transition.roll_back(connection)?,
+            Act::Promote => transition.promote(connection)?,
+        }
+        Ok(transition.published)
+    }
+
+    pub(super) fn served(&self, environment: i64) -> Result<Arc<Served>> {
+        Ok(arc_swap::Guard::into_inner(self.flags.live().environment(environment)?.served()))
+    }
+
+    /// A canary's log, newest first.
+    ///
+    /// # Errors
+    /// When the caller may not, or there is no such flag.
+    pub async fn log(&self, caller: &Caller, place: Place, before: Option<i64>, limit: usize) -> Result<Vec<LogItem>> {
+        caller.require(Role::Viewer)?;
+        let (before, limit) = (before.unwrap_or(i64::MAX), i64::try_from(limit).unwrap_or(i64::MAX));
+        let work = move |c: &mut Connection<'_>| {
+            let edited = Edited::find(c, &place)?;
+            store::read_log(c, key(&edited), before, limit)
+        };
+        self.store.read(Part::Configuration, work).await
+    }
+
+    /// A canary's verdicts, newest first.
+    ///
+    /// # Errors
+    /// When the caller may not, or there is no such flag.
+    pub async fn verdicts(
+        &self,
+        caller: &Caller,
+        place: Place,
+        before: Option<String>,
+        limit: usize,
+    ) -> Result<Vec<Value>> {
+        caller.require(Role::Viewer)?;
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let work = move |c: &mut Connection<'_>| {
+            let edited = Edited::find(c, &place)?;
+            store::verdicts(c, key(&edited), before, limit)
+        };
+        self.store.read(Part::Configuration, work).await
+    }
+
+    /// One verdict.
+    ///
+    /// # Errors
+    /// When the caller may not, or there is none.
+    pub async fn verdict(&self, caller: &Caller, place: Place, id: String) -> Result<Value> {
+        caller.require(Role::Viewer)?;
+        let work = move |c: &mut Connection<'_>| {
+            let edited = Edited::find(c, &place)?;
+            let found = store::verdict(c, key(&edited), &id)?;
+            found.ok_or_else(|| Error::NotFound(format!("verdict {id}")))
+        };
+        self.store.read(Part::Configuration, work).await
+    }
+}
+
+fn key(edited: &Edited) -> (i64, i64) {
+    (edited.flag_id(), edited.environment.id)
+}
+
+/// The flag and its canary at `place`.
+pub(super) fn find(connection: &mut Connection<'_>, place: &Place) -> Result<(Edited, Canary)> {
+    let edited = Edited::find(connection, place)?;
+    let canary = store::find(connection, edited.flag_id(), edited.environment.id)?;
+    let canary = canary.ok_or_else(|| Error::NotFound(format!("canary of flag {}", place.flag)))?;
+    Ok((edited, canary))
+}
+
+pub(super) fn guards(connection: &mut Connection<'_>, canary: &Canary) -> Result<Vec<GuardState>> {
+    match &canary.progress {
+        Some(progress) => store::guards(connection, &progress.release),
+        None => Ok(Vec::new()),
+    }
+}
+
+fn view(connection: &mut Connection<'_>, place: &Place) -> Result<CanaryView> {
+    let (edited, canary) = find(connection, place)?;
+    let reports = guards(connection, &canary)?.iter().map(GuardState::report).collect();
+    Ok(CanaryView::of(edited.key(), &edited.environment.key, canary, reports))
+}
+
+/// Writes a canary's policy. Without `if_match` the version does not matter, as for a command on a store that no
+/// server runs on.
+///
+/// # Errors
+/// As [`Canaries::put`].
+pub fn configure(
+    connection: &mut Connection<'_>,
+    caller: &Caller,
+    place: &Place,
+    if_match: Option<IfMatch>,
+    policy: Policy,
+) -> Result<()> {
+    let edited = Edited::find(connection, place)?;
+    caller.require_change(edited.environment.production)?;
+    let known = store::find(connection, edited.flag_id(), edited.environment.id)?;
+    if let (Some(canary), Some(if_match)) = (&known, if_match) {
+        if_match.required()?.check(canary.version)?;
+    }
+    if known.as_ref().is_some_and(|canary| canary.state.is_active()) {
+        return Err(Error::Conflict("a release runs; its policy can change when it has ended".to_owned()));
+    }
+    let before = known.as_ref().map(|canary| serde_json::to_value(&canary.policy)).transpose()?;
+    let mut canary = Canary {
+        flag_id: edited.flag_id(),
+        environment_id: edited.environment.id,
+        version: known.map_or(0, |canary| canary.version),
+        state: State::Draft,
+        policy,
+        progress: None,
+        updated_at: clock::now(),
+    };
+    Error::unless_empty(check(&edited, &canary))?;
+    store::save(connection, &mut canary)?;
+    let after = serde_json::to_value(&canary.policy)?;
+    let changes = match before {
+        Some(before) => audit::diff(&before, &after),
+        None => audit::whole(None, Some(after)),
+    };
+    audit::record(connection, caller, Entry { changes, ..edited.about("canary.configure", String::new()) })
+}

@@ -1,0 +1,291 @@
+//! What changes a canary's state, in the transaction of the caller: a person's word and a guard's verdict alike.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use bellwether_core::bucket::BUCKETS;
+use bellwether_core::window::{CONTROL, TREATMENT};
+use bellwether_core::{Arm, Context, Release, State as Snapshot};
+use uuid::Uuid;
+
+use super::record::{Canary, LogItem, Progress, State};
+use super::{GuardState, store};
+use crate::access::Caller;
+use crate::audit::{self, Entry};
+use crate::clock;
+use crate::db::Connection;
+use crate::error::{Error, Result};
+use crate::flags::{Edited, Published, share};
+use crate::measurements::Cut;
+
+/// A canary in the transaction at hand, with the flag it runs on and who acts.
+pub(super) struct Transition<'t> {
+    pub(super) caller: &'t Caller,
+    pub(super) edited: Edited,
+    pub(super) canary: Canary,
+    pub(super) reason: String,
+    /// The verdict that this follows from.
+    pub(super) verdict: Option<String>,
+    pub(super) cut: Cut,
+    pub(super) published: Vec<Arc<Published>>,
+}
+
+/// What a flag that serves as a limit says now.
+fn limit_of(flags: &Snapshot, key: &str) -> Option<f64> {
+    flags.evaluate(key, &Context::anonymous()).ok()?.value.as_f64()
+}
+
+impl Transition<'_> {
+    /// Starts a release at the first stage.
+    pub(super) fn start(&mut self, connection: &mut Connection<'_>, flags: &Snapshot) -> Result<()> {
+        if self.canary.state.is_active() {
+            return Err(self.wrong_state("a release runs already"));
+        }
+        self.check_policy()?;
+        self.check_split()?;
+        let limits = self.limits(flags)?;
+        let guards = self.canary.policy.start_guards(&limits, self.cut.window_seconds).map_err(Error::Invalid)?;
+        let now = clock::now();
+        let progress = Progress {
+            release: Uuid::now_v7().to_string(),
+            started_at: now,
+            started_by: self.caller.actor.name.clone(),
+            first_window: self.cut.start_of(now),
+            windows: 0,
+            stage: 0,
+            stage_started_at: now,
+            extensions: 0,
+            limits,
+            waiting_for: "the first window".to_owned(),
+            told: BTreeSet::new(),
+            ended_at: None,
+            revision: 0,
+            verdict: None,
+        };
+        store::save_guards(connection, &progress.release, &guards)?;
+        self.canary.progress = Some(progress);
+        self.canary.state = State::Running;
+        self.serve_stage(connection, "canary.start")?;
+        self.finish(connection, "started")
+    }
+
+    /// Goes to stage `to`, whatever the state; past the last one, or at 100 %, that is a promotion.
+    pub(super) fn advance(&mut self, connection: &mut Connection<'_>, flags: &Snapshot, to: usize) -> Result<()> {
+        self.require_active()?;
+        if self.canary.policy.stages.get(to).is_none_or(|stage| stage.percentage >= 100.0) {
+            return self.promote(connection);
+        }
+        // A limit whose flag can't be read any more stays as it was.
+        let known = self.progress()?.limits.clone();
+        let limits = self.limits(flags).unwrap_or(known);
+        let mut guards = self.guards(connection)?;
+        for (guard, limit) in guards.iter_mut().zip(&limits) {
+            guard.start_stage(*limit).map_err(|fault| Error::Invalid(vec![fault]))?;
+        }
+        let now = clock::now();
+        let progress = self.progress()?;
+        progress.stage = to;
+        progress.stage_started_at = now;
+        progress.extensions = 0;
+        progress.limits = limits;
+        progress.waiting_for = "the stage's first window".to_owned();
+        let release = progress.release.clone();
+        store::save_guards(connection, &release, &guards)?;
+        self.canary.state = State::Running;
+        self.serve_stage(connection, "canary.advance")?;
+        self.finish(connection, "advanced")
+    }
+
+    /// Serves treatment to everyone and ends the release.
+    pub(super) fn promote(&mut self, connection: &mut Connection<'_>) -> Result<()> {
+        self.require_active()?;
+        let last = self.canary.policy.stages.len().saturating_sub(1);
+        self.progress()?.stage = last;
+        self.end(connection, State::Promoted, BUCKETS, "canary.promote")?;
+        self.finish(connection, "promoted")
+    }
+
+    /// Serves control to everyone and ends the release.
+    pub(super) fn roll_back(&mut self, connection: &mut Connection<'_>) -> Result<()> {
+        self.require_active()?;
+        self.end(connection, State::RolledBack, 0, "canary.rollback")?;
+        self.finish(connection, "rolled_back")
+    }
+
+    /// Keeps the canary where it is, by a person's word.
+    pub(super) fn pause(&mut self, connection: &mut Connection<'_>) -> Result<()> {
+        self.require_active()?;
+        if self.canary.state == State::Paused {
+            return Err(self.wrong_state("it is paused already"));
+        }
+        self.stand(connection, State::Paused, "canary.pause", "paused")
+    }
+
+    /// Lets the canary go on.
+    pub(super) fn resume(&mut self, connection: &mut Connection<'_>) -> Result<()> {
+        if !matches!(self.canary.state, State::Paused | State::Held) {
+            return Err(self.wrong_state("it is neither paused nor held"));
+        }
+        self.stand(connection, State::Running, "canary.resume", "resumed")
+    }
+
+    /// Keeps the canary where it is, by its guards' word.
+    pub(super) fn hold(&mut self, connection: &mut Connection<'_>) -> Result<()> {
+        self.require_active()?;
+        self.stand(connection, State::Held, "canary.hold", "held")
+    }
+
+    /// Lets the stage's time run again.
+    pub(super) fn extend(&mut self, connection: &mut Connection<'_>) -> Result<()> {
+        self.require_active()?;
+        self.progress()?.extensions += 1;
+        self.stand(connection, State::Running, "canary.extend", "extended")
+    }
+
+    /// Tells something without doing anything.
+    pub(super) fn tell(&mut self, connection: &mut Connection<'_>, event: &str) -> Result<()> {
+        self.log(connection, event)
+    }
+
+    fn stand(&mut self, c: &mut Connection<'_>, state: State, action: &'static str, event: &str) -> Result<()> {
+        self.canary.state = state;
+        let entry = self.edited.about(action, self.reason.clone());
+        audit::record(c, self.caller, Entry { changes: Vec::new(), ..entry })?;
+        if !self.reason.is_empty() {
+            let reason = self.reason.clone();
+            self.progress()?.waiting_for = reason;
+        }
+        self.finish(c, event)
+    }
+
+    /// Gives treatment the share of the stage at hand.
+    fn serve_stage(&mut self, connection: &mut Connection<'_>, action: &'static str) -> Result<()> {
+        let policy = &self.canary.policy;
+        let stage = self.canary.stage().ok_or_else(|| Error::internal("the policy lacks the stage"))?;
+        let buckets = stage.buckets().ok_or_else(|| Error::internal("the stage's percentage can't be served"))?;
+        let progress = self.canary.progress.as_ref().ok_or_else(|| Error::internal("no release"))?;
+        let arm = |name: &str, variation: &str| Arm { name: name.to_owned(), variation: variation.to_owned() };
+        let release = Release {
+            id: progress.release.clone(),
+            place: policy.place.clone(),
+            arms: vec![arm(TREATMENT, &policy.treatment), arm(CONTROL, &policy.control)],
+            metrics: policy.watched_metrics(&progress.limits),
+            window_seconds: self.cut.window_seconds,
+        };
+        self.serve(connection, buckets, Some(release), action)
+    }
+
+    fn end(&mut self, c: &mut Connection<'_>, state: State, buckets: u32, action: &'static str) -> Result<()> {
+        self.serve(c, buckets, None, action)?;
+        let (reason, verdict) = (self.reason.clone(), self.verdict.clone());
+        let progress = self.progress()?;
+        progress.ended_at = Some(clock::now());
+        progress.waiting_for = reason;
+        progress.verdict = verdict;
+        self.canary.state = state;
+        Ok(())
+    }
+
+    /// Gives treatment `buckets` and control the rest, through the one write path of flags.
+    fn serve(
+        &mut self,
+        connection: &mut Connection<'_>,
+        buckets: u32,
+        release: Option<Release>,
+        action: &'static str,
+    ) -> Result<()> {
+        let policy = &self.canary.policy;
+        let share_of = |name: &str| match name {
+            _ if name == policy.treatment => buckets,
+            _ if name == policy.control => BUCKETS - buckets,
+            _ => 0,
+        };
+        let variations = &self.edited.definition().variations;
+        let weights: Vec<_> = variations.iter().map(|v| (v.name.clone(), share_of(&v.name))).collect();
+        let mut next = self.edited.configuration().clone();
+        let place = policy.place.clone();
+        let serve = next.serve_mut(&place).ok_or_else(|| Error::Conflict(format!("there is no rule {place}")))?;
+        *serve = share::with_weights(serve, &weights);
+        let entry = self.edited.about(action, self.reason.clone());
+        let published = self.edited.save_release(connection, self.caller, next, release, entry)?;
+        if let Some(published) = published {
+            self.progress()?.revision = published.revision;
+            self.published.push(published);
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, connection: &mut Connection<'_>, event: &str) -> Result<()> {
+        store::save(connection, &mut self.canary)?;
+        self.log(connection, event)
+    }
+
+    fn log(&mut self, connection: &mut Connection<'_>, event: &str) -> Result<()> {
+        let progress = self.canary.progress.as_ref();
+        let percentage = match self.canary.state {
+            State::RolledBack => Some(0.0),
+            State::Promoted => Some(100.0),
+            _ => self.canary.stage().map(|stage| stage.percentage),
+        };
+        let item = LogItem {
+            id: 0,
+            at: clock::now(),
+            actor: self.caller.actor.name.clone(),
+            event: event.to_owned(),
+            release: progress.map(|progress| progress.release.clone()),
+            stage: progress.and_then(|progress| i64::try_from(progress.stage).ok()),
+            percentage,
+            reason: self.reason.clone(),
+            verdict: self.verdict.clone(),
+        };
+        store::log(connection, &self.canary, &item)
+    }
+
+    /// The guards' states as they are saved.
+    pub(super) fn guards(&mut self, connection: &mut Connection<'_>) -> Result<Vec<GuardState>> {
+        let release = self.progress()?.release.clone();
+        store::guards(connection, &release)
+    }
+
+    pub(super) fn progress(&mut self) -> Result<&mut Progress> {
+        self.canary.progress.as_mut().ok_or_else(|| Error::internal("the canary has no release"))
+    }
+
+    fn limits(&self, flags: &Snapshot) -> Result<Vec<Option<f64>>> {
+        self.canary.policy.resolve_limits(|key| limit_of(flags, key)).map_err(Error::Invalid)
+    }
+
+    fn check_policy(&self) -> Result<()> {
+        Error::unless_empty(check(&self.edited, &self.canary))
+    }
+
+    /// A canary moves users between treatment and control alone: whoever is served a third variation there would be
+    /// switched by its start.
+    fn check_split(&self) -> Result<()> {
+        let policy = &self.canary.policy;
+        let serve = self.edited.configuration().serve(&policy.place);
+        let ranges = serve.map(share::ranges).unwrap_or_default();
+        match ranges.iter().find(|(_, variation)| *variation != policy.treatment && *variation != policy.control) {
+            Some((_, other)) => Err(Error::Conflict(format!(
+                "{} serves `{other}` too; serve `{}` and `{}` alone there before a canary starts",
+                policy.place, policy.treatment, policy.control
+            ))),
+            None => Ok(()),
+        }
+    }
+
+    fn require_active(&self) -> Result<()> {
+        if self.canary.state.is_active() { Ok(()) } else { Err(self.wrong_state("no release runs")) }
+    }
+
+    fn wrong_state(&self, why: &str) -> Error {
+        Error::Conflict(format!("the canary is {}: {why}", self.canary.state.name()))
+    }
+}
+
+/// Everything wrong with a canary's policy on its flag.
+pub(super) fn check(edited: &Edited, canary: &Canary) -> Vec<bellwether_core::Fault> {
+    let variations: Vec<_> = edited.definition().variations.iter().map(|v| v.name.as_str()).collect();
+    let rules: Vec<_> = edited.configuration().rules.iter().map(|rule| rule.id.as_str()).collect();
+    canary.policy.faults(&variations, &rules)
+}
