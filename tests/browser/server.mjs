@@ -77,6 +77,27 @@ class Server {
     return this.#process.exitCode !== null || this.#process.signalCode !== null || this.#process.pid === undefined;
   }
 
+  /** Calls the API with the admin's token, or another; the answer's JSON. Anything but success is an error. */
+  async api(method, path, body, token = this.token) {
+    const answer = await fetch(`${this.url}/api/v1${path}`, {
+      method,
+      headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+      body: body === undefined ? undefined : JSON.stringify(body),
+      signal: AbortSignal.timeout(READY_WITHIN_MS),
+    });
+    const text = await answer.text();
+    if (!answer.ok) {
+      throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+    }
+    return text ? JSON.parse(text) : undefined;
+  }
+
+  /** Whether a flag is on in an environment of the default project. */
+  async enabled(environment, flag) {
+    const { configuration } = await this.api('GET', `/projects/${this.project}/environments/${environment}/flags/${flag}`);
+    return configuration.enabled;
+  }
+
   /** Returns when `/health/ready` answers 200. */
   async ready() {
     for (const end = Date.now() + READY_WITHIN_MS; Date.now() < end && !this.#ended; await pause(POLL_EVERY_MS)) {
