@@ -104,6 +104,11 @@ impl Progress {
 }
 
 impl Canary {
+    /// The environment's id in the store.
+    pub fn environment(&self) -> i64 {
+        self.environment_id
+    }
+
     /// The stage it is in.
     pub fn stage(&self) -> Option<&Stage> {
         self.policy.stages.get(self.progress.as_ref()?.stage)

@@ -1,5 +1,6 @@
 //! The command line: a file per command.
 
+mod demo;
 mod health;
 mod init;
 mod migrate;
@@ -26,6 +27,11 @@ pub struct Cli {
 enum Command {
     /// Run the server.
     Serve(serve::Arguments),
+    /// See it all at once: a server, simulated services, a canary that is promoted and one that is rolled back.
+    Demo(demo::Arguments),
+    /// Serve simulated requests, for the demo.
+    #[command(hide = true)]
+    DemoService(demo::service::Arguments),
     /// Set up an empty store: an admin, a token, and the keys of each environment, printed once.
     Init(init::Arguments),
     /// Create the nine default flags.
@@ -84,6 +90,8 @@ impl Command {
     async fn run(self) -> anyhow::Result<Outcome> {
         match self {
             Self::Serve(arguments) => serve::run(arguments).await,
+            Self::Demo(arguments) => demo::run(arguments).await,
+            Self::DemoService(arguments) => demo::service::run(arguments).await,
             Self::Init(arguments) => init::run(&arguments),
             Self::Seed(arguments) => seed::run(&arguments),
             Self::Migrate(arguments) => migrate::run(&arguments),

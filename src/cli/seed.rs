@@ -129,7 +129,7 @@ fn canary(key: &str, name: &str, description: &str, tag: &str, stages: &[(u32, u
 }
 
 /// The default guards, the error limit being read from its flag.
-fn guards() -> Value {
+pub(super) fn guards() -> Value {
     let mut policy = serde_json::to_value(Policy::default()).unwrap_or_default();
     let guards = policy.get_mut("guards").and_then(Value::as_array_mut);
     for guard in guards.into_iter().flatten() {

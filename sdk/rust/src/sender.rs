@@ -119,7 +119,11 @@ impl Sender {
         }
     }
 
-    fn keep(&mut self, windows: Vec<Window>) {
+    fn keep(&mut self, mut windows: Vec<Window>) {
+        // A release that has ended takes no more windows.
+        if let Some(state) = self.shared.state().as_ref() {
+            windows.retain(|window| state.releases().any(|(_, release)| release.id == window.release));
+        }
         let observations = self.shared.recorder.take_dropped();
         if observations > 0 {
             tracing::warn!(observations, "too many measurement windows are open; observations were dropped");
