@@ -30,6 +30,7 @@ pub use encoding::{Coding, Encoded};
 pub use lifecycle::create;
 pub use live::{CatchUp, Live, LiveEnvironment, Served};
 pub use overview::{Overview, Standing};
+pub use pages::{CanaryNote, CanarySource};
 pub use publish::Published;
 pub use rollout::RolloutInput;
 pub use service::{FlagFilter, Flags};

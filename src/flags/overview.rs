@@ -24,6 +24,8 @@ pub struct Overview {
 /// How a flag stands in one environment.
 #[derive(Clone, Debug)]
 pub struct Standing {
+    pub(crate) flag_id: i64,
+    pub(crate) environment_id: i64,
     /// The environment's key.
     pub environment: String,
     /// Whether the environment serves real users.
@@ -41,6 +43,8 @@ pub struct Standing {
 impl Standing {
     fn new(environment: &Environment, record: ConfigurationRecord) -> Self {
         Self {
+            flag_id: record.flag_id,
+            environment_id: record.environment_id,
             environment: environment.key.clone(),
             production: environment.production,
             configuration: record.configuration,

@@ -1,5 +1,6 @@
 //! The flag list, and the cell of one environment that its switch swaps.
 
+mod canaries;
 mod cell;
 mod list;
 mod state;
@@ -8,9 +9,27 @@ mod switch;
 use actix_web::web;
 use askama::Template;
 
+pub use canaries::{CanaryNote, CanarySource};
+
 use crate::http::display::{Moment, Tone, counted};
 use crate::http::links::{self, Place};
-use crate::http::shell::Shell;
+use crate::http::shell::{ReachSource, Shell};
+use crate::projects::Projects;
+
+use super::Flags;
+
+/// What the pages of flags ask.
+#[derive(Clone)]
+pub struct Desk {
+    /// Flags.
+    pub flags: Flags,
+    /// Projects and environments.
+    pub projects: Projects,
+    /// What there is to say of canaries.
+    pub canaries: CanarySource,
+    /// How far revisions have got.
+    pub reach: ReachSource,
+}
 
 /// The routes under `/ui`.
 pub fn routes(config: &mut web::ServiceConfig) {

@@ -112,6 +112,12 @@ impl Place {
         format!("{}/canary/{}", self.root(), encoded(action))
     }
 
+    /// The record of a decision of the canary's guards.
+    #[must_use]
+    pub fn canary_verdict(&self, id: &str) -> String {
+        format!("{}/canary/verdicts/{}", self.root(), encoded(id))
+    }
+
     /// The flag's configuration in the admin API, below the server's address.
     #[must_use]
     pub fn api(&self) -> String {

@@ -1,4 +1,5 @@
 use super::SwitchCell;
+use super::canaries::CanaryNotes;
 use super::state::state;
 use crate::access::Role;
 use crate::flags::{FlagView, Standing};
@@ -9,6 +10,7 @@ use crate::http::links::Place;
 pub(super) struct Cells<'p> {
     user: &'p PageCaller,
     csrf: String,
+    notes: &'p CanaryNotes,
     project: &'p str,
     search: &'p str,
     show: &'p str,
@@ -16,12 +18,20 @@ pub(super) struct Cells<'p> {
 
 impl<'p> Cells<'p> {
     /// For `user`, who searched a project's flags and chose a filter.
-    pub(super) fn new(user: &'p PageCaller, project: &'p str, search: &'p str, show: &'p str) -> Self {
-        Self { user, csrf: user.csrf(), project, search, show }
+    pub(super) fn new(
+        user: &'p PageCaller,
+        notes: &'p CanaryNotes,
+        project: &'p str,
+        search: &'p str,
+        show: &'p str,
+    ) -> Self {
+        Self { user, csrf: user.csrf(), notes, project, search, show }
     }
 
     /// The cell of a flag where it stands.
     pub(super) fn cell(&self, flag: &FlagView, standing: &Standing) -> SwitchCell {
+        let served = state(&flag.definition, &standing.configuration);
+        let note = self.notes.on(standing);
         let needed = Role::to_change(standing.production);
         SwitchCell {
             place: Place {
@@ -31,7 +41,10 @@ impl<'p> Cells<'p> {
             },
             production: standing.production,
             enabled: standing.configuration.enabled,
-            state: state(&flag.definition, &standing.configuration),
+            state: match note {
+                Some(note) => note.over(served, standing.updated_at),
+                None => served,
+            },
             off_variation: standing.configuration.off_variation.clone(),
             locked: self.user.caller.require(needed).is_err().then(|| format!("needs {}", needed.name())),
             csrf: self.csrf.clone(),

@@ -1,15 +1,16 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
+use super::canaries::CanaryNotes;
 use super::cell::Cells;
-use super::{Environment, Filter, FlagListPage, FlagRow};
+use super::{Desk, Environment, Filter, FlagListPage, FlagRow};
 use crate::clock;
 use crate::error::Result;
-use crate::flags::{Flags, Overview};
+use crate::flags::{Overview, Standing};
 use crate::http::display::{Moment, Tone};
-use crate::http::shell::{Counts, ReachSource, Section};
+use crate::http::shell::Section;
 use crate::http::{PageCaller, page};
-use crate::projects::{Frame, Projects};
+use crate::projects::Frame;
 
 /// What the list is to show, as it stands in the address.
 #[derive(Deserialize)]
@@ -26,17 +27,19 @@ enum Show {
     #[default]
     All,
     Canaries,
+    RolledBack,
     TurnedOff,
 }
 
 impl Show {
-    const ALL: [Self; 3] = [Self::All, Self::Canaries, Self::TurnedOff];
+    const ALL: [Self; 4] = [Self::All, Self::Canaries, Self::RolledBack, Self::TurnedOff];
 
     /// In the address.
     fn key(self) -> &'static str {
         match self {
             Self::All => "",
             Self::Canaries => "canaries",
+            Self::RolledBack => "rolled-back",
             Self::TurnedOff => "off",
         }
     }
@@ -50,48 +53,47 @@ impl Show {
         match self {
             Self::All => "All",
             Self::Canaries => "Canaries",
+            Self::RolledBack => "Rolled back",
             Self::TurnedOff => "Turned off",
         }
     }
 
-    fn passes(self, flag: &Overview) -> bool {
+    fn passes(self, flag: &Overview, notes: &CanaryNotes) -> bool {
+        let any = |holds: &dyn Fn(&Standing) -> bool| flag.standings.iter().any(holds);
         match self {
             Self::All => true,
-            Self::Canaries => changes_itself(flag),
-            Self::TurnedOff => flag.standings.iter().any(|standing| !standing.configuration.enabled),
+            Self::Canaries => any(&|standing| notes.on(standing).is_some()),
+            Self::RolledBack => any(&|standing| notes.on(standing).is_some_and(|note| !note.runs())),
+            Self::TurnedOff => any(&|standing| !standing.configuration.enabled),
         }
     }
 }
 
-fn changes_itself(flag: &Overview) -> bool {
-    flag.standings.iter().any(|standing| standing.release.is_some())
-}
-
-/// The counts in the rail.
-pub(super) fn counts(all: &[Overview]) -> Counts {
-    let releases = all.iter().flat_map(|flag| &flag.standings).filter(|standing| standing.release.is_some());
-    Counts { flags: all.len() as u64, canaries: releases.count() as u64, rolled_back: 0 }
-}
-
 pub(super) async fn show(
     user: PageCaller,
-    flags: web::Data<Flags>,
-    projects: web::Data<Projects>,
-    reach: web::Data<ReachSource>,
+    desk: web::Data<Desk>,
     path: web::Path<String>,
     query: web::Query<Query>,
     request: HttpRequest,
 ) -> Result<HttpResponse> {
-    let all = flags.overview(&user.caller, path.clone()).await?;
-    let frame = Frame::open(&projects, &reach, &user, path.into_inner()).await?;
-    let page = list(&user, frame, all, query.into_inner(), page::server(&request));
-    page::render(&page)
+    let project = path.into_inner();
+    let all = desk.flags.overview(&user.caller, project.clone()).await?;
+    let notes = desk.canaries.of(&user.caller, &project).await?;
+    let frame = Frame::open(&desk.projects, &desk.reach, &user, project).await?;
+    page::render(&list(&user, frame, &all, &notes, query.into_inner(), page::server(&request)))
 }
 
-fn list(user: &PageCaller, frame: Frame, all: Vec<Overview>, query: Query, server: String) -> FlagListPage {
+fn list(
+    user: &PageCaller,
+    frame: Frame,
+    all: &[Overview],
+    notes: &CanaryNotes,
+    query: Query,
+    server: String,
+) -> FlagListPage {
     let Frame { environments, mut shell } = frame;
     let show = Show::named(&query.show);
-    shell.counts = counts(&all);
+    shell.counts = notes.counts(all.len());
     shell.production = environments.iter().any(|one| one.production) && user.caller.require_change(true).is_ok();
     shell.section = if show == Show::Canaries { Section::Canaries } else { Section::Flags };
     shell.title = if show == Show::Canaries { "Canaries".to_owned() } else { "Flags".to_owned() };
@@ -102,17 +104,19 @@ fn list(user: &PageCaller, frame: Frame, all: Vec<Overview>, query: Query, serve
     let filter = |show: Show| Filter {
         show: show.key().to_owned(),
         label: show.label().to_owned(),
-        count: found.iter().filter(|flag| show.passes(flag)).count() as u64,
-        tone: Tone::Plain,
+        count: found.iter().filter(|flag| show.passes(flag, notes)).count() as u64,
+        tone: if show == Show::RolledBack { Tone::Harm } else { Tone::Plain },
     };
-    let cells = Cells::new(user, &shell.project, &shell.search, show.key());
+    // What was taken back is worth a filter only when there is such a flag.
+    let offered = |filter: &Filter| filter.count > 0 || filter.show != Show::RolledBack.key();
+    let cells = Cells::new(user, notes, &shell.project, &shell.search, show.key());
     let column = |one: crate::projects::Environment| Environment { key: one.key, production: one.production };
     FlagListPage {
         show: show.key().to_owned(),
-        filters: Show::ALL.map(filter).to_vec(),
+        filters: Show::ALL.into_iter().map(filter).filter(offered).collect(),
         environments: environments.into_iter().map(column).collect(),
-        flags: found.iter().filter(|flag| show.passes(flag)).map(|flag| row(&cells, flag)).collect(),
-        changing: all.iter().filter(|flag| changes_itself(flag)).count() as u64,
+        flags: found.iter().filter(|flag| show.passes(flag, notes)).map(|flag| row(&cells, flag)).collect(),
+        changing: shell.counts.canaries,
         server,
         shell,
     }

@@ -1,14 +1,12 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
-use super::ConfirmPage;
 use super::cell::Cells;
-use super::list::counts;
+use super::{ConfirmPage, Desk};
 use crate::error::Result;
-use crate::flags::{Flags, Place};
-use crate::http::shell::ReachSource;
+use crate::flags::{FlagFilter, Place};
 use crate::http::{PageCaller, Posted, links, page};
-use crate::projects::{Frame, Projects};
+use crate::projects::Frame;
 use crate::version::IfMatch;
 
 /// The list that the switch stands in, and what confirms that it is meant.
@@ -40,43 +38,43 @@ enum Way {
 /// A page that can ask has asked before it posts, and swaps the cell; from any other production wants it confirmed.
 pub(super) async fn turn(
     posted: Posted<Fields>,
-    flags: web::Data<Flags>,
+    desk: web::Data<Desk>,
     path: web::Path<Turn>,
     request: HttpRequest,
 ) -> Result<HttpResponse> {
     let Posted { user, form } = posted;
     let Turn { place, way } = path.into_inner();
     let (on, swap) = (way == Way::Enable, page::is_swap(&request));
-    let (_, standing) = flags.standing(&user.caller, place.clone()).await?;
+    let (_, standing) = desk.flags.standing(&user.caller, place.clone()).await?;
     if standing.production && !swap && form.confirmation != place.flag {
         return Ok(page::see_other(&linked(&place).switch_question(on, &form.q, &form.show)));
     }
-    flags.switch(&user.caller, place.clone(), IfMatch::Absent, on).await?;
+    desk.flags.switch(&user.caller, place.clone(), IfMatch::Absent, on).await?;
     if !swap {
         return Ok(page::see_other(&links::flags_with(&place.project, &form.q, &form.show)));
     }
-    let (flag, standing) = flags.standing(&user.caller, place.clone()).await?;
-    page::render(&Cells::new(&user, &place.project, &form.q, &form.show).cell(&flag, &standing))
+    let (flag, standing) = desk.flags.standing(&user.caller, place.clone()).await?;
+    let notes = desk.canaries.of(&user.caller, &place.project).await?;
+    page::render(&Cells::new(&user, &notes, &place.project, &form.q, &form.show).cell(&flag, &standing))
 }
 
 /// Asks whether it is meant, unless it is so already.
 pub(super) async fn ask(
     user: PageCaller,
-    flags: web::Data<Flags>,
-    projects: web::Data<Projects>,
-    reach: web::Data<ReachSource>,
+    desk: web::Data<Desk>,
     path: web::Path<Turn>,
     list: web::Query<Fields>,
 ) -> Result<HttpResponse> {
     let Turn { place, way } = path.into_inner();
-    let (flag, standing) = flags.standing(&user.caller, place.clone()).await?;
+    let (flag, standing) = desk.flags.standing(&user.caller, place.clone()).await?;
     user.caller.require_change(standing.production)?;
     if standing.configuration.enabled == (way == Way::Enable) {
         return Ok(page::see_other(&links::flags_with(&place.project, &list.q, &list.show)));
     }
-    let cell = Cells::new(&user, &place.project, &list.q, &list.show).cell(&flag, &standing);
-    let mut shell = Frame::open(&projects, &reach, &user, place.project.clone()).await?.shell;
-    shell.counts = counts(&flags.overview(&user.caller, place.project).await?);
+    let notes = desk.canaries.of(&user.caller, &place.project).await?;
+    let cell = Cells::new(&user, &notes, &place.project, &list.q, &list.show).cell(&flag, &standing);
+    let mut shell = Frame::open(&desk.projects, &desk.reach, &user, place.project.clone()).await?.shell;
+    shell.counts = notes.counts(desk.flags.list(&user.caller, place.project, FlagFilter::default()).await?.len());
     shell.title = format!("{} {} in {}", cell.verb(), place.flag, place.environment);
     shell.production = standing.production;
     page::render(&ConfirmPage { shell, cell })
