@@ -7,8 +7,9 @@ use crate::clock;
 use crate::error::Result;
 use crate::flags::{FlagFilter, Flags, Place};
 use crate::http::PageCaller;
+use crate::http::display::Tone;
 use crate::http::links;
-use crate::http::shell::{Choice, Counts, ReachSource, Reached, Section, Shell};
+use crate::http::shell::{Choice, Counts, Notice, ReachSource, Reached, Section, Shell};
 use crate::projects::{Frame, Projects};
 
 /// The last windows that are drawn.
@@ -74,7 +75,13 @@ impl Desk {
             label: key,
         };
         let mut top = seen.as_ref().map_or_else(|| bare_head(user, place.clone()), |seen| head(user, seen));
-        top.refused = refused;
+        // What can no longer be done has no form to say it in.
+        match refused {
+            Some(refused) if !top.acts.contains(&refused.act) => {
+                shell.notice = Some(Notice { tone: Tone::Harm, text: refused.message });
+            }
+            refused => top.refused = refused,
+        }
         Ok(CanaryPage {
             environments: environments.iter().map(|one| choice(one.key.clone())).collect(),
             head: top,

@@ -71,8 +71,13 @@ pub(super) async fn follow(
     shown: web::Query<Shown>,
 ) -> Result<HttpResponse> {
     let place = place.into_inner();
-    let Some(detail) = desk.canaries.detail(&user.caller, place.clone()).await? else {
-        return Ok(HttpResponse::Ok().insert_header(("hx-refresh", "true")).finish());
+    let detail = match desk.canaries.detail(&user.caller, place.clone()).await {
+        Ok(Some(detail)) => detail,
+        // Somebody took the canary away, or the flag: the whole page says so.
+        Ok(None) | Err(Error::NotFound(_) | Error::Conflict(_)) => {
+            return Ok(HttpResponse::Ok().insert_header(("hx-refresh", "true")).finish());
+        }
+        Err(other) => return Err(other),
     };
     if mark(&detail, desk.reached(&detail)) == shown.seen {
         return Ok(HttpResponse::NoContent().finish());

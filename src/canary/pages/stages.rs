@@ -105,15 +105,27 @@ pub(super) fn next(seen: &Seen) -> Option<Next> {
     Some(Next {
         headline: format!("Next: {to}{}", if person { ", when a person says so" } else { "" }),
         at: ends.map(|ends| Moment::new(ends, seen.now)),
-        waiting_for: waiting(&progress.waiting_for),
+        waiting_for: waiting(seen, &progress.waiting_for, ends.is_some()),
         conditions: conditions(seen, stage),
         check: Some(Moment::new(seen.next_check(), seen.now)),
     })
 }
 
-/// A judgement gives either a sentence or what is waited for.
-fn waiting(reason: &str) -> String {
-    if reason.ends_with('.') { reason.to_owned() } else { sentence(&format!("waits for {reason}")) }
+/// What a judgement gave: a sentence, or what is waited for. The time that is left stands beside it when it is `timed`.
+fn waiting(seen: &Seen, reason: &str, timed: bool) -> String {
+    let last = seen.log_of_release().last();
+    let said = last.is_some_and(|item| item.event == "resumed" && item.reason == reason);
+    match seen.state() {
+        State::Paused => "Waits for a person to resume it. Its guards go on looking.".to_owned(),
+        // Until the next window there is only what the person said.
+        _ if said => "Its guards look again when the next window closes.".to_owned(),
+        _ if reason.ends_with('.') => reason.to_owned(),
+        _ if timed => {
+            let more = reason.split_once(" and ");
+            more.map(|(_, more)| sentence(&format!("waits for {more}"))).unwrap_or_default()
+        }
+        _ => sentence(&format!("waits for {reason}")),
+    }
 }
 
 fn conditions(seen: &Seen, stage: &Planned) -> Vec<Condition> {

@@ -19,12 +19,10 @@ const TOLD: i64 = 120;
 pub(super) fn banner(seen: &Seen) -> Option<Banner> {
     let progress = seen.progress()?;
     let state = seen.state();
-    let by_guard = seen.log_of_release().last().is_some_and(|item| item.actor == GUARD);
-    let last = seen
-        .log_of_release()
-        .filter(|item| matches!(item.event.as_str(), "paused" | "rolled_back" | "promoted"))
-        .last();
+    let done = |event: &str| matches!(event, "paused" | "rolled_back" | "promoted");
+    let last = seen.log_of_release().filter(|item| done(&item.event)).last();
     let person = last.map_or("", |item| item.actor.as_str());
+    let by_guard = person == GUARD;
     let headline = match state {
         State::Draft | State::Running => return None,
         State::Held => "Held by its guards".to_owned(),
@@ -34,11 +32,10 @@ pub(super) fn banner(seen: &Seen) -> Option<Banner> {
         State::RolledBack if by_guard => taken_back(seen),
         State::RolledBack => format!("Taken back by {person}"),
     };
-    let said = match (progress.waiting_for.as_str(), state) {
-        ("", State::Paused) => "No reason was given. The guards go on looking.".to_owned(),
-        ("", _) => "No reason was given.".to_owned(),
-        (reason, _) => sentence(reason),
-    };
+    // While it is paused the judgement of the last window takes the place of what the person said.
+    let reason =
+        if state == State::Paused { last.map_or("", |item| item.reason.as_str()) } else { &progress.waiting_for };
+    let said = if reason.is_empty() { "No reason was given.".to_owned() } else { sentence(reason) };
     let ended = progress.ended_at.filter(|_| state.has_ended());
     let settled = seen.reached.applied >= seen.reached.connected && seen.revision == progress.revision;
     let after = seen.reached.last.zip(ended).filter(|_| settled).map(|(last, ended)| last - ended);
@@ -122,7 +119,7 @@ pub(super) fn facts(seen: &Seen) -> Vec<Fact> {
         text,
         "How long services count before they report, and how long a late report is waited for",
     ));
-    let alpha = display::rate(policy.alpha);
+    let alpha = display::share(policy.alpha * 100.0);
     facts.push(fact("False rollbacks", format!("at most {alpha} of releases"), "However often the guards look"));
     if policy.dry_run {
         facts.push(fact("Dry run", "decides and tells, changes nothing".to_owned(), ""));

@@ -83,12 +83,12 @@ fn points(guard: &GuardReport, record: &Record, windows: &BTreeMap<u64, Cells>, 
 fn facts(record: &Record) -> Vec<Fact> {
     let fact = |label: &str, text: String| Fact { label: label.to_owned(), text, title: String::new() };
     let stage = record.policy.stages.get(record.stage).map(|stage| display::share(stage.percentage));
-    let windows = format!("{} of {}", thousands(record.window + 1), display::duration(record.window_seconds.into()));
+    let length = display::duration(record.window_seconds.into());
+    let windows = format!("{}, each {length}", thousands(record.window + 1));
     let mut facts = Vec::new();
     facts.extend(record.guard.clone().map(|guard| fact("Guard", guard)));
     facts.push(fact("Stage", format!("{}, {}", record.stage + 1, stage.unwrap_or_default())));
     facts.push(fact("Windows", windows));
-    facts.push(fact("Policy", format!("version {}", record.version)));
     facts.push(fact("Release", record.release.clone()));
     facts.push(fact("Record", record.id.clone()));
     facts
