@@ -1,6 +1,9 @@
 //! The pages over a real server: who gets in, what a form needs, what a switch does.
 
 #[cfg(test)]
+#[path = "pages/canary.rs"]
+mod canary;
+#[cfg(test)]
 #[path = "pages/server.rs"]
 mod server;
 

@@ -46,3 +46,6 @@ pub(super) fn head(user: &PageCaller, seen: &Seen) -> Head {
 pub(super) fn bare_head(user: &PageCaller, place: Place) -> Head {
     Head { place, csrf: user.csrf(), ..Head::default() }
 }
+
+#[cfg(test)]
+mod tests;

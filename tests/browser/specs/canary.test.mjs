@@ -118,7 +118,7 @@ test('a canary is taken back by its guard while the page is open', TIMEOUT, asyn
   const banner = page.locator('.banner');
   assert.match(await banner.textContent(), /Taken back .* after the first bad window/);
   assert.match(await banner.textContent(), /on the canary/);
-  assert.match(await banner.textContent(), /Revision \d+ has reached/);
+  assert.match(await banner.textContent(), /Revision \d+ waits for instances/);
   assert.match(await page.locator('.decisions li').first().textContent(), /Rolled back by the guards/);
   assert.match(await page.getByRole('table', { name: 'Top errors' }).textContent(), /POST \/pay 502/);
   for (const theme of ['light', 'dark']) {
