@@ -16,13 +16,14 @@ use crate::canary::{self, Canaries};
 use crate::config::Settings;
 use crate::db::{Connection, Direction, OpenError, Part, Store};
 use crate::error::Error;
-use crate::flags::{Flags, Live};
-use crate::http::{health, request};
+use crate::flags::{CanarySource, Flags, Live};
+use crate::http::shell::{ReachSource, Reached};
+use crate::http::{assets, health, request};
 use crate::measurements::Measurements;
 use crate::projects::{self, Projects};
-use crate::stream::Fleet;
 use crate::stream::api::Draining;
-use crate::{audit, flags, measurements, stream};
+use crate::stream::{Fleet, Reach};
+use crate::{access, audit, flags, measurements, stream};
 
 /// How long requests that are under way may take to end when the server goes away, in seconds.
 const SHUTDOWN: u64 = 5;
@@ -174,7 +175,24 @@ fn listen(
 
 /// Every route there is.
 pub fn routes(config: &mut web::ServiceConfig, services: Services, draining: Draining) {
+    let fleet = services.fleet.clone();
+    let reach = ReachSource::new(move |environment, revision| {
+        let Reach { applied, connected, last } = fleet.reach(environment, revision);
+        Reached { applied, connected, last }
+    });
+    let canaries = services.canaries.clone();
+    let notes = CanarySource::new(move |caller, project| {
+        let canaries = canaries.clone();
+        Box::pin(async move { canary::pages::notes(&canaries, &caller, project).await })
+    });
+    let Services { flags, canaries, projects, .. } = services.clone();
+    let desk = canary::pages::Desk { canaries, flags, projects, reach: reach.clone() };
+    let Services { flags, projects, .. } = services.clone();
+    let flag_desk = flags::pages::Desk { flags, projects, canaries: notes, reach: reach.clone() };
     config
+        .app_data(web::Data::new(reach))
+        .app_data(web::Data::new(desk))
+        .app_data(web::Data::new(flag_desk))
         .app_data(web::Data::new(services.store))
         .app_data(web::Data::new(services.access))
         .app_data(web::Data::new(services.audit))
@@ -185,6 +203,15 @@ pub fn routes(config: &mut web::ServiceConfig, services: Services, draining: Dra
         .app_data(web::Data::new(services.fleet))
         .app_data(web::Data::new(draining))
         .configure(health::routes)
+        .configure(assets::routes)
+        .configure(access::pages::routes)
+        .configure(projects::pages::routes)
+        .service(
+            web::scope("/ui")
+                .configure(flags::pages::routes)
+                .configure(stream::pages::routes)
+                .configure(canary::pages::routes),
+        )
         .service(
             web::scope("/api/v1")
                 .configure(projects::api::routes)

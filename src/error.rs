@@ -44,6 +44,14 @@ pub enum Error {
     /// The body is of another content type.
     #[error("{0}")]
     UnsupportedMediaType(String),
+    /// Too many of these requests; it is worth trying again later.
+    #[error("{what}; try again in {retry_after} s")]
+    TooMany {
+        /// Of what.
+        what: &'static str,
+        /// In how many seconds.
+        retry_after: u64,
+    },
     /// A queue is full; it is worth trying again.
     #[error("{0}")]
     Busy(&'static str),

@@ -109,12 +109,13 @@ document.addEventListener("htmx:responseError", (event) => {
   const { xhr } = event.detail;
   if (xhr.status === 401) return location.reload();
   if (polls(event)) return lost();
-  let said = "";
+  let said = `The server answered ${xhr.status}`;
   try {
-    said = JSON.parse(xhr.responseText).detail ?? "";
+    said = JSON.parse(xhr.responseText).detail || said;
   } catch {
-    said = `The server answered ${xhr.status}.`;
+    // No problem document: the status is all there is to say.
   }
+  said = said.replace(/^./u, (letter) => letter.toUpperCase()).replace(/([^.!?])$/u, "$1.");
   const request = xhr.getResponseHeader("X-Request-Id");
   tell(`Nothing was changed. ${said}${request ? ` Request id ${request}.` : ""}`, "tone-harm");
 });

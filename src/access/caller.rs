@@ -29,6 +29,11 @@ impl Role {
         }
     }
 
+    /// The least role that may change what an environment serves.
+    pub fn to_change(production: bool) -> Self {
+        if production { Self::Operator } else { Self::Editor }
+    }
+
     /// The role of that name.
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|role| role.name() == name)
@@ -110,7 +115,15 @@ impl Caller {
     /// # Errors
     /// [`Error::Forbidden`].
     pub fn require_change(&self, production: bool) -> Result<()> {
-        self.require(if production { Role::Operator } else { Role::Editor })
+        self.require(Role::to_change(production))
+    }
+
+    /// The role, of those who have one.
+    pub fn role(&self) -> Option<Role> {
+        match self.grant {
+            Grant::Role(role) => Some(role),
+            _ => None,
+        }
     }
 
     /// The environment of a server key.

@@ -7,27 +7,28 @@ mod caller;
 pub mod pages;
 mod password;
 mod secret;
+mod session;
 mod store;
+mod throttle;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 pub use caller::{Actor, Caller, Grant, Origin, Role};
 pub use password::hash_password;
 pub use secret::Secret;
+pub use session::Session;
 
 use crate::clock;
 use crate::db::{Connection, Part, Store, Timestamp};
 use crate::error::{Error, Result};
 use password::Passwords;
 use store::{CredentialRow, UserRow};
-
-/// How long a session lasts.
-const SESSION: TimeDelta = TimeDelta::hours(12);
+use throttle::Throttle;
 
 /// What a credential is for, which its prefix shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,15 +80,7 @@ pub struct Access {
     store: Store,
     known: Arc<ArcSwap<HashMap<String, Arc<Known>>>>,
     passwords: Passwords,
-}
-
-/// A user who has just logged in.
-#[derive(Debug)]
-pub struct Session {
-    /// The cookie's value.
-    pub token: Secret,
-    /// When it ends.
-    pub expires_at: DateTime<Utc>,
+    throttle: Throttle,
 }
 
 impl Access {
@@ -97,7 +90,12 @@ impl Access {
     /// When the store can't be read.
     pub fn load(store: Store) -> Result<Self> {
         let known = store.read_now(Part::Configuration, load)?;
-        Ok(Self { store, known: Arc::new(ArcSwap::from_pointee(known)), passwords: Passwords::new() })
+        Ok(Self {
+            store,
+            known: Arc::new(ArcSwap::from_pointee(known)),
+            passwords: Passwords::new(),
+            throttle: Throttle::new(),
+        })
     }
 
     /// Reads the credentials again: another part of the program has created some.
@@ -124,31 +122,6 @@ impl Access {
     /// Whether `token` still opens anything.
     pub fn is_live(&self, token: &Secret) -> bool {
         self.known.load().get(&token.hash()).is_some_and(|known| !known.expired(clock::now()))
-    }
-
-    /// Logs a user in.
-    ///
-    /// # Errors
-    /// [`Error::Unauthenticated`], the same whether the name or the password is wrong.
-    pub async fn log_in(&self, username: String, password: Secret) -> Result<Session> {
-        let user = self.store.read(Part::Configuration, move |c| store::user_named(c, &username)).await?;
-        let hash = user.as_ref().map(|user| user.password_hash.clone());
-        let right = self.passwords.verify(password, hash).await?;
-        let user = user.filter(|_| right).ok_or(Error::Unauthenticated("the name or the password is wrong"))?;
-        let (session, row) = new_session(&user);
-        self.store.write(Part::Configuration, move |c| store::insert_credential(c, &row)).await?;
-        self.reload().await?;
-        Ok(session)
-    }
-
-    /// Ends a session.
-    ///
-    /// # Errors
-    /// When the store does not answer.
-    pub async fn log_out(&self, token: &Secret) -> Result<()> {
-        let Some(id) = self.known.load().get(&token.hash()).map(|known| known.id.clone()) else { return Ok(()) };
-        self.store.write(Part::Configuration, move |c| store::revoke(c, &id, clock::now())).await?;
-        self.reload().await
     }
 }
 
@@ -180,15 +153,6 @@ fn known(row: CredentialRow, users: &HashMap<String, UserRow>) -> Option<Known> 
     };
     let actor = Actor { kind: row.kind, id, name };
     Some(Known { id: row.id, actor, grant, expires_at: row.expires_at.map(|at| at.0) })
-}
-
-fn new_session(user: &UserRow) -> (Session, CredentialRow) {
-    let token = Secret::random(CredentialKind::Session.prefix());
-    let expires_at = clock::now() + SESSION;
-    let mut row = credential(CredentialKind::Session, "session", &token);
-    row.user_id = Some(user.id.clone());
-    row.expires_at = Some(Timestamp(expires_at));
-    (Session { token, expires_at }, row)
 }
 
 fn credential(kind: CredentialKind, name: &str, token: &Secret) -> CredentialRow {

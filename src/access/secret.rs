@@ -3,6 +3,7 @@ use std::fmt;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq as _;
 
 /// A token or password that is never printed, logged or stored as it is.
 #[derive(Clone, PartialEq, Eq)]
@@ -32,6 +33,11 @@ impl Secret {
         URL_SAFE_NO_PAD.encode(Sha256::new().chain_update(purpose).chain_update([0]).chain_update(&self.0).finalize())
     }
 
+    /// Whether `shown` is what [`Secret::derived`] gives, in a time that does not tell how nearly it was.
+    pub fn has_derived(&self, purpose: &str, shown: &str) -> bool {
+        self.derived(purpose).as_bytes().ct_eq(shown.as_bytes()).into()
+    }
+
     /// The text, for the one who is to have it.
     pub fn reveal(&self) -> &str {
         &self.0
@@ -41,5 +47,21 @@ impl Secret {
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Secret(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_derived_is_known_again() {
+        let (secret, other) = (Secret::new("bw_ses_a"), Secret::new("bw_ses_b"));
+        let derived = secret.derived("csrf");
+        assert!(secret.has_derived("csrf", &derived));
+        for wrong in ["", "csrf", derived.get(1..).unwrap(), &format!("{derived}="), &other.derived("csrf")] {
+            assert!(!secret.has_derived("csrf", wrong), "{wrong}");
+        }
+        assert!(!secret.has_derived("other", &derived));
     }
 }

@@ -58,9 +58,9 @@ pub(super) fn insert_credential(connection: &mut Connection<'_>, row: &Credentia
     Ok(())
 }
 
-pub(super) fn revoke(connection: &mut Connection<'_>, id: &str, now: DateTime<Utc>) -> Result<()> {
-    let target = credentials::table.filter(credentials::id.eq(id));
+/// Revokes a credential; `false` when it was revoked before.
+pub(super) fn revoke(connection: &mut Connection<'_>, id: &str, now: DateTime<Utc>) -> Result<bool> {
+    let target = credentials::table.filter(credentials::id.eq(id)).filter(credentials::revoked_at.is_null());
     let update = diesel::update(target).set(credentials::revoked_at.eq(Some(Timestamp(now))));
-    on_backend!(connection, |c| update.execute(c))?;
-    Ok(())
+    Ok(on_backend!(connection, |c| update.execute(c))? > 0)
 }

@@ -31,7 +31,7 @@ pub use judge::{Decision, Judgement, MOST_EXTENSIONS, Notice, Situation, judge, 
 pub use policy::{Action, FlagLimit, Gate, Guard, Limit, NoData, Policy, Stage, Test};
 pub use record::{Canary, LogItem, Progress, State};
 pub use report::{Evidence, Figures, GuardReport, Samples, Verdict};
-pub use service::{Act, Canaries, Detail, configure};
+pub use service::{Act, Canaries, Detail, Windows, configure};
 pub use view::CanaryView;
 pub use window::ClosedWindow;
 

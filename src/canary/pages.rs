@@ -1,18 +1,41 @@
 //! A canary's page: its stage, its guards' figures, its decisions, and the forms that take control of it.
 
+use actix_web::web;
 use askama::Template;
 
 mod action;
+mod desk;
 mod guard;
+mod handlers;
+mod live;
+mod notes;
+mod seen;
+mod stages;
+mod story;
+mod tile;
+mod verdict;
 
-pub use action::{CanaryState, Verb};
+pub use desk::Desk;
 pub use guard::{Evidence, Figures, GuardTile, GuardVerdict, TrendPicture};
+pub use notes::notes;
 
 use crate::http::display::{Moment, Tone};
 use crate::http::links::Place;
 use crate::http::shell::{Choice, Reach, Shell};
 
 use super::picture::Position;
+use super::{Act, State};
+
+/// The routes under `/ui`.
+pub fn routes(config: &mut web::ServiceConfig) {
+    let canary = "/projects/{project}/environments/{environment}/flags/{flag}/canary";
+    let acts = "{act:start|advance|pause|resume|rollback|promote}";
+    config
+        .service(web::resource(canary).get(handlers::show))
+        .service(web::resource(format!("{canary}/live")).get(handlers::follow))
+        .service(web::resource(format!("{canary}/verdicts/{{id}}")).get(handlers::record))
+        .service(web::resource(format!("{canary}/{acts}")).post(handlers::act));
+}
 
 /// A canary's page, or what to do where there is none.
 #[derive(Clone, Debug, Template)]
@@ -39,13 +62,13 @@ pub struct Head {
     /// Whether the environment serves real users.
     pub production: bool,
     /// The state, if there is a canary.
-    pub state: Option<CanaryState>,
+    pub state: Option<State>,
     /// When the release began; `None` before the first start.
     pub started: Option<Moment>,
     /// Who started it; may be empty.
     pub started_by: String,
     /// What may be done, in the order of the buttons.
-    pub verbs: Vec<Verb>,
+    pub acts: Vec<Act>,
     /// Why this user may do nothing, as a sentence. `None` when the user may.
     pub locked: Option<String>,
     /// The variation whose share the canary raises.
@@ -64,7 +87,7 @@ pub struct Head {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
     /// What was asked for.
-    pub verb: Verb,
+    pub act: Act,
     /// Why not, as a sentence.
     pub message: String,
     /// The reason as typed.
@@ -80,7 +103,7 @@ pub struct Live {
     /// Project, environment and flag.
     pub place: Place,
     /// The state.
-    pub state: CanaryState,
+    pub state: State,
     /// Changes with anything that is shown: what the browser asks with, and the answer is 204 while it is the same.
     pub mark: String,
     /// How the release ended, or why it stands.
@@ -227,7 +250,7 @@ impl CanaryPage {
 impl Live {
     /// Where this part is fetched anew.
     fn href(&self) -> String {
-        self.place.canary_live(&self.mark, self.state.key())
+        self.place.canary_live(&self.mark, self.state.name())
     }
 
     /// How many seconds until then: a release that has ended changes only when somebody starts it again.

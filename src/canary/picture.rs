@@ -167,7 +167,7 @@ pub struct Trend {
 
 impl Trend {
     /// Draws the windows in order, from zero at the lower edge; nothing when fewer than two have a figure. A limit is
-    /// drawn when it does not flatten the lines: when it is at most four times the largest figure.
+    /// drawn when it does not flatten the lines: when it is at most four times the largest figure, or that is zero.
     #[must_use]
     pub fn new(points: &[Point], limit: Option<f64>) -> Option<Self> {
         let figures = points.iter().flat_map(|point| [point.treatment, point.control]).flatten();
@@ -175,7 +175,7 @@ impl Trend {
         if points.iter().filter(|point| point.treatment.is_some() || point.control.is_some()).count() < 2 {
             return None;
         }
-        let limit = limit.filter(|limit| *limit > 0.0 && *limit <= largest * 4.0);
+        let limit = limit.filter(|limit| *limit > 0.0 && (largest <= 0.0 || *limit <= largest * 4.0));
         let top = largest.max(limit.unwrap_or(0.0)) * 1.1;
         let top = if top > 0.0 { top } else { 1.0 };
         let height = |figure: f64| TREND_HEIGHT - figure.clamp(0.0, top) / top * (TREND_HEIGHT - 2.0) - 1.0;

@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 use super::{Policy, Stage};
 
 /// Where a canary stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// It has a policy and has not been started.
+    #[default]
     Draft,
     /// It climbs.
     Running,

@@ -1,10 +1,12 @@
 use std::sync::Arc;
 
 use bellwether_core::State as Snapshot;
+use chrono::{DateTime, Utc};
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::record::{Canary, LogItem, State};
-use super::transition::{Transition, check};
+use super::transition::{Transition, check, first_guards};
 use super::view::CanaryView;
 use super::{GuardReport, GuardState, Policy, store};
 use crate::access::{Caller, Role};
@@ -13,7 +15,7 @@ use crate::clock;
 use crate::db::{Connection, Part, Store};
 use crate::error::{Error, Result};
 use crate::flags::{Edited, Flags, Place, Published, Served};
-use crate::measurements::{Cut, Measurements};
+use crate::measurements::{Closed, Cut, Measurements};
 use crate::version::IfMatch;
 
 /// The service for canaries.
@@ -25,7 +27,8 @@ pub struct Canaries {
 }
 
 /// What a person may do with a canary.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Act {
     /// Begin a release.
     Start,
@@ -52,6 +55,17 @@ pub struct Detail {
     pub guards: Vec<GuardReport>,
     /// Its latest decisions, newest first.
     pub log: Vec<LogItem>,
+}
+
+/// The last closed windows of a release.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Windows {
+    /// The start of the first.
+    pub first: DateTime<Utc>,
+    /// The start of the last.
+    pub last: DateTime<Utc>,
+    /// Those in which anything was reported.
+    pub closed: Vec<Closed>,
 }
 
 impl Canaries {
@@ -87,20 +101,55 @@ impl Canaries {
             let log = store::read_log(c, key(&edited), i64::MAX, 50)?;
             Ok(Some(Detail { production: edited.environment.production, canary, guards, log }))
         };
+        let mut detail = self.store.read(Part::Configuration, work).await?;
+        if let Some(detail) = &mut detail
+            && detail.canary.progress.is_none()
+        {
+            detail.guards = self.first_guards(&detail.canary)?;
+        }
+        Ok(detail)
+    }
+
+    /// The guards as a start would make them now; none when a limit can't be read.
+    fn first_guards(&self, canary: &Canary) -> Result<Vec<GuardReport>> {
+        let served = self.served(canary.environment_id)?;
+        let guards = first_guards(&canary.policy, &served.state, self.cut());
+        Ok(guards.map(|(_, guards)| guards.iter().map(GuardState::report).collect()).unwrap_or_default())
+    }
+
+    /// Every canary of a project.
+    ///
+    /// # Errors
+    /// When the caller may not, or there is no such project.
+    pub async fn of_project(&self, caller: &Caller, project: String) -> Result<Vec<Canary>> {
+        caller.require(Role::Viewer)?;
+        let work = move |c: &mut Connection<'_>| {
+            let mut all = Vec::new();
+            for environment in crate::projects::environments(c, &project)? {
+                all.extend(store::of_environment(c, environment.id)?);
+            }
+            Ok(all)
+        };
         self.store.read(Part::Configuration, work).await
     }
 
-    /// Every canary of an environment by its flag's key.
+    /// The last closed windows of a canary's release, at most `most`, and the span of time they are from: the start of
+    /// the first and of the last, whether anything was reported there or not. Nothing before the first has closed.
     ///
     /// # Errors
-    /// When the caller may not, or there is no such environment.
-    pub async fn of_environment(&self, caller: &Caller, project: String, key: String) -> Result<Vec<(i64, Canary)>> {
+    /// When the caller may not, or the store does not answer.
+    pub async fn windows(&self, caller: &Caller, canary: &Canary, most: u16) -> Result<Option<Windows>> {
         caller.require(Role::Viewer)?;
-        let work = move |c: &mut Connection<'_>| {
-            let environment = crate::projects::environment(c, &project, &key)?;
-            Ok(store::of_environment(c, environment.id)?.into_iter().map(|canary| (canary.flag_id, canary)).collect())
-        };
-        self.store.read(Part::Configuration, work).await
+        let Some(progress) = &canary.progress else { return Ok(None) };
+        let (cut, now) = (self.cut(), clock::now());
+        let end = progress.ended_at.map_or(now, |ended| cut.start_of(ended));
+        let last = cut.last_closed(now).min(end);
+        let first = progress.first_window.max(last - cut.window() * i32::from(most.saturating_sub(1)));
+        if first > last {
+            return Ok(None);
+        }
+        let closed = self.measurements.glance(progress.release.clone(), first, last).await?;
+        Ok(Some(Windows { first, last, closed }))
     }
 
     /// Writes a canary's policy; what a former one had reached is no longer shown.

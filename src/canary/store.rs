@@ -157,7 +157,7 @@ pub(super) fn keep_verdict(connection: &mut Connection<'_>, canary: &Canary, rec
         verdicts::environment_id.eq(canary.environment_id),
         verdicts::release_id.eq(&record.release),
         verdicts::at.eq(Timestamp(record.at)),
-        verdicts::decision.eq(record.decision),
+        verdicts::decision.eq(&record.decision),
         verdicts::record.eq(serde_json::to_string(record)?),
     ));
     on_backend!(connection, |c| insert.execute(c))?;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use bellwether_core::bucket::BUCKETS;
 use bellwether_core::window::{CONTROL, TREATMENT};
-use bellwether_core::{Arm, Context, Release, State as Snapshot};
+use bellwether_core::{Arm, Context, Fault, Release, State as Snapshot};
 use uuid::Uuid;
 
 use super::record::{Canary, LogItem, Progress, State};
-use super::{GuardState, store};
+use super::{GuardState, Policy, store};
 use crate::access::Caller;
 use crate::audit::{self, Entry};
 use crate::clock;
@@ -35,6 +35,20 @@ fn limit_of(flags: &Snapshot, key: &str) -> Option<f64> {
     flags.evaluate(key, &Context::anonymous()).ok()?.value.as_f64()
 }
 
+/// Each guard's limit, in the policy's order.
+type Limits = Vec<Option<f64>>;
+
+/// A release's limits and guards, were it started now; the faults of those that can't be.
+pub(super) fn first_guards(
+    policy: &Policy,
+    flags: &Snapshot,
+    cut: Cut,
+) -> Result<(Limits, Vec<GuardState>), Vec<Fault>> {
+    let limits = policy.resolve_limits(|key| limit_of(flags, key))?;
+    let guards = policy.start_guards(&limits, cut.window_seconds)?;
+    Ok((limits, guards))
+}
+
 impl Transition<'_> {
     /// Starts a release at the first stage.
     pub(super) fn start(&mut self, connection: &mut Connection<'_>, flags: &Snapshot) -> Result<()> {
@@ -43,8 +57,7 @@ impl Transition<'_> {
         }
         self.check_policy()?;
         self.check_split()?;
-        let limits = self.limits(flags)?;
-        let guards = self.canary.policy.start_guards(&limits, self.cut.window_seconds).map_err(Error::Invalid)?;
+        let (limits, guards) = first_guards(&self.canary.policy, flags, self.cut).map_err(Error::Invalid)?;
         let now = clock::now();
         let progress = Progress {
             release: Uuid::now_v7().to_string(),
@@ -284,7 +297,7 @@ impl Transition<'_> {
 }
 
 /// Everything wrong with a canary's policy on its flag.
-pub(super) fn check(edited: &Edited, canary: &Canary) -> Vec<bellwether_core::Fault> {
+pub(super) fn check(edited: &Edited, canary: &Canary) -> Vec<Fault> {
     let variations: Vec<_> = edited.definition().variations.iter().map(|v| v.name.as_str()).collect();
     let rules: Vec<_> = edited.configuration().rules.iter().map(|rule| rule.id.as_str()).collect();
     canary.policy.faults(&variations, &rules)

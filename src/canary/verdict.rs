@@ -3,7 +3,7 @@
 use bellwether_core::allocation::Range;
 use bellwether_core::window::{Summary, Values};
 use chrono::{DateTime, Utc};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::record::{Canary, Progress};
@@ -12,7 +12,7 @@ use crate::clock;
 use crate::measurements::{Closed, Cut};
 
 /// A decision with everything it was made from.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Record {
     /// Rises with time.
     pub id: String,
@@ -36,7 +36,7 @@ pub(super) struct Record {
     /// Length of a window, in seconds.
     pub window_seconds: u32,
     /// `rollback`, `hold`, `extend`, `advance`, `promote`, `notify`.
-    pub decision: &'static str,
+    pub decision: String,
     /// The guard that decided, if one did.
     pub guard: Option<String>,
     /// Why, in plain sentences.
@@ -58,7 +58,7 @@ pub(super) struct Record {
 }
 
 /// One arm's metric in one window.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Line {
     /// The window, counted from 0.
     pub t: u64,
@@ -101,7 +101,7 @@ impl Record {
             window,
             first_window: progress.first_window,
             window_seconds: cut.window_seconds,
-            decision,
+            decision: decision.to_owned(),
             guard,
             reason,
             dry_run,

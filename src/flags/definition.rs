@@ -29,6 +29,20 @@ pub enum Kind {
     Config,
 }
 
+impl Kind {
+    /// The name as it stands in the API.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Release => "release",
+            Self::Experiment => "experiment",
+            Self::Operational => "operational",
+            Self::Permission => "permission",
+            Self::Config => "config",
+        }
+    }
+}
+
 /// What a flag is, whatever the environment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Definition {
@@ -205,6 +219,13 @@ impl DefinitionInput {
 }
 
 impl Definition {
+    /// Whether the flag of that key has `text` in its key, name or description, whatever the case.
+    #[must_use]
+    pub fn mentions(&self, key: &str, text: &str) -> bool {
+        let wanted = text.to_lowercase();
+        [key, &self.name, &self.description].into_iter().any(|held| held.to_lowercase().contains(&wanted))
+    }
+
     fn check(&self, faults: &mut Vec<Fault>) {
         let mut text = |pointer: String, text: &str, least: usize, most: usize| {
             let length = text.chars().count();

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::publish::{self, Published};
 use super::store::{self, ConfigurationRecord, FlagRecord};
-use super::{Configuration, Configured, DefinitionInput, FlagView, NewFlag};
+use super::{Configuration, DefinitionInput, FlagView, NewFlag};
 use crate::access::{Caller, Role};
 use crate::audit::{self, Entry};
 use crate::clock;
@@ -22,24 +22,6 @@ type Changed<T> = (T, Vec<Arc<Published>>);
 pub(super) fn find(connection: &mut Connection<'_>, project: &str, key: &str) -> Result<FlagRecord> {
     let project = projects::project(connection, project)?;
     store::find_flag(connection, project.id, key)?.ok_or_else(|| Error::NotFound(format!("flag {key}")))
-}
-
-/// Every flag in use with its configuration in each environment, in the environments' order.
-pub(super) fn overview(connection: &mut Connection<'_>, project: &str) -> Result<Vec<(FlagView, Vec<Configured>)>> {
-    let environments = projects::environments(connection, project)?;
-    let project = projects::project(connection, project)?;
-    let mut all = Vec::new();
-    for flag in store::flags(connection, project.id)?.into_iter().filter(|flag| flag.archived_at.is_none()) {
-        let records = store::configurations_of_flag(connection, flag.id)?;
-        let mut configured = Vec::with_capacity(environments.len());
-        for environment in &environments {
-            if let Some(record) = records.iter().find(|record| record.environment_id == environment.id) {
-                configured.push(Configured::of(&flag, record, &environment.key)?);
-            }
-        }
-        all.push((flag.into(), configured));
-    }
-    Ok(all)
 }
 
 /// Creates a flag that every environment serves off.

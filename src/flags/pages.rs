@@ -1,10 +1,43 @@
 //! The flag list, and the cell of one environment that its switch swaps.
 
+mod canaries;
+mod cell;
+mod list;
+mod state;
+mod switch;
+
+use actix_web::web;
 use askama::Template;
+
+pub use canaries::{CanaryNote, CanarySource};
 
 use crate::http::display::{Moment, Tone, counted};
 use crate::http::links::{self, Place};
-use crate::http::shell::Shell;
+use crate::http::shell::{ReachSource, Shell};
+use crate::projects::Projects;
+
+use super::Flags;
+
+/// What the pages of flags ask.
+#[derive(Clone)]
+pub struct Desk {
+    /// Flags.
+    pub flags: Flags,
+    /// Projects and environments.
+    pub projects: Projects,
+    /// What there is to say of canaries.
+    pub canaries: CanarySource,
+    /// How far revisions have got.
+    pub reach: ReachSource,
+}
+
+/// The routes under `/ui`.
+pub fn routes(config: &mut web::ServiceConfig) {
+    let switch = "/projects/{project}/environments/{environment}/flags/{flag}/{way:enable|disable}";
+    config
+        .service(web::resource("/projects/{project}/flags").get(list::show))
+        .service(web::resource(switch).get(switch::ask).post(switch::turn));
+}
 
 /// The flags of a project, with a switch per environment.
 #[derive(Clone, Debug, Default, Template)]
@@ -93,6 +126,16 @@ pub struct SwitchCell {
     pub show: String,
 }
 
+/// What production asks before a switch turns, where the page could not ask by itself.
+#[derive(Clone, Debug, Default, Template)]
+#[template(path = "flags/confirm.html")]
+pub struct ConfirmPage {
+    /// What surrounds the page.
+    pub shell: Shell,
+    /// The switch that is to be turned.
+    pub cell: SwitchCell,
+}
+
 /// A short state: "on 25 %", "canary 2/5 · 10 %", "rolled back".
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StateText {
@@ -126,6 +169,13 @@ impl FlagListPage {
             self.server,
             links::api_flags(&self.shell.project)
         )
+    }
+}
+
+impl ConfirmPage {
+    /// The list that it came from.
+    fn back(&self) -> String {
+        links::flags_with(&self.shell.project, &self.cell.search, &self.cell.show)
     }
 }
 

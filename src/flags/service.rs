@@ -3,7 +3,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::change::{Edited, Place, edit};
-use super::lifecycle::{archive, create, find, lay_out, overview, patch_definition};
+use super::lifecycle::{archive, create, find, lay_out, patch_definition};
+use super::overview::{self, Overview, Standing};
 use super::publish::Published;
 use super::rollout::{Wanted, targeted};
 use super::store::{self, FlagRecord};
@@ -135,13 +136,22 @@ impl Flags {
         self.store.read(Part::Configuration, move |c| Edited::find(c, &place)?.view()).await
     }
 
-    /// Every flag in use with its configuration in each environment, by key.
+    /// Every flag in use with how it stands in each environment, by key.
     ///
     /// # Errors
     /// When the caller may not, or there is no such project.
-    pub async fn overview(&self, caller: &Caller, project: String) -> Result<Vec<(FlagView, Vec<Configured>)>> {
+    pub async fn overview(&self, caller: &Caller, project: String) -> Result<Vec<Overview>> {
         caller.require(Role::Viewer)?;
-        self.store.read(Part::Configuration, move |c| overview(c, &project)).await
+        self.store.read(Part::Configuration, move |c| overview::of_project(c, &project)).await
+    }
+
+    /// A flag and how it stands in one environment.
+    ///
+    /// # Errors
+    /// When the caller may not, or there is none.
+    pub async fn standing(&self, caller: &Caller, place: Place) -> Result<(FlagView, Standing)> {
+        caller.require(Role::Viewer)?;
+        self.store.read(Part::Configuration, move |c| overview::of_place(c, &place)).await
     }
 
     /// Changes the configuration to what is wanted.
@@ -246,15 +256,10 @@ impl Flags {
 impl FlagFilter {
     fn passes(&self, flag: &FlagRecord) -> bool {
         let definition = &flag.definition;
-        let holds = |text: &str, part: &str| text.to_lowercase().contains(&part.to_lowercase());
-        let found = |part: &String| {
-            holds(&flag.key, part) || holds(&definition.name, part) || holds(&definition.description, part)
-        };
-        let kind = || serde_json::to_value(definition.kind).unwrap_or_default();
         flag.archived_at.is_some() == self.archived
-            && self.text.as_ref().is_none_or(found)
+            && self.text.as_ref().is_none_or(|text| definition.mentions(&flag.key, text))
             && self.tag.as_ref().is_none_or(|tag| definition.tags.contains(tag))
-            && self.kind.as_ref().is_none_or(|wanted| kind() == *wanted.as_str())
+            && self.kind.as_ref().is_none_or(|wanted| definition.kind.name() == wanted)
             && self.value_type.as_ref().is_none_or(|wanted| flag.value_type.name() == wanted)
             && self.owner.as_ref().is_none_or(|owner| definition.owner == *owner)
     }

@@ -3,7 +3,12 @@
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
+use actix_web::http::header;
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Deserialize;
 use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
 
 /// A file that the pages refer to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +72,31 @@ impl Asset {
     pub fn cache_control(&self, version: Option<&str>) -> &'static str {
         if version == Some(self.version.as_str()) { IMMUTABLE } else { REVALIDATE }
     }
+}
+
+/// The routes.
+pub fn routes(config: &mut web::ServiceConfig) {
+    config.service(web::resource("/static/{name}").get(get)).service(
+        web::resource("/favicon.ico").get(|request: HttpRequest| async move { send("bell.svg", None, &request) }),
+    );
+}
+
+#[derive(Deserialize)]
+struct Version {
+    v: Option<String>,
+}
+
+async fn get(path: web::Path<String>, query: web::Query<Version>, request: HttpRequest) -> Result<HttpResponse> {
+    send(&path, query.v.as_deref(), &request)
+}
+
+fn send(name: &str, version: Option<&str>, request: &HttpRequest) -> Result<HttpResponse> {
+    let asset = find(name).ok_or_else(|| Error::NotFound(format!("static file {name}")))?;
+    let etag = format!("\"{}\"", asset.version);
+    let known = request.headers().get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes());
+    let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+    response.insert_header((header::CACHE_CONTROL, asset.cache_control(version))).insert_header((header::ETAG, etag));
+    Ok(if known { response.finish() } else { response.content_type(asset.content_type).body(asset.bytes) })
 }
 
 #[cfg(test)]

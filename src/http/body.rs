@@ -87,7 +87,7 @@ fn content_type(request: &HttpRequest) -> Result<()> {
 ///
 /// # Errors
 /// [`Error::TooLarge`] over `limit` bytes, [`Error::Malformed`] when it breaks off or takes too long.
-async fn whole(mut payload: Payload, limit: usize) -> Result<Bytes> {
+pub(super) async fn whole(mut payload: Payload, limit: usize) -> Result<Bytes> {
     let read = async {
         let (mut body, mut seen) = (BytesMut::new(), 0_usize);
         while let Some(chunk) = payload.next().await {

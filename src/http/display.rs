@@ -99,6 +99,23 @@ pub fn milliseconds(value: f64) -> String {
     }
 }
 
+/// A measured number without a unit: 0.42, 9.6, 2,000.
+#[must_use]
+pub fn number(value: f64) -> String {
+    milliseconds(value).trim_end_matches(" ms").to_owned()
+}
+
+/// How much of a time is over, in the largest unit that still tells it well: 40 of 60 s, 12 of 30 min.
+#[must_use]
+pub fn progress(elapsed: u64, total: u64) -> String {
+    let (length, unit) = match total {
+        ..120 => (1, "s"),
+        120..7_200 => (60, "min"),
+        _ => (3_600, "h"),
+    };
+    format!("{} of {} {unit}", elapsed.min(total) / length, total.div_ceil(length))
+}
+
 /// A measured time in seconds: 0.18 s, 4.2 s, and from ten seconds on as [`duration`].
 #[must_use]
 pub fn seconds(value: f64) -> String {

@@ -9,6 +9,21 @@ pub const LOGOUT: &str = "/logout";
 /// The first page: it leads to a project's flags.
 pub const HOME: &str = "/ui";
 
+/// The log-in, and afterwards `next`: a path on this server with its query.
+#[must_use]
+pub fn login(next: &str) -> String {
+    format!("{LOGIN}?next={}", encoded(next))
+}
+
+/// `next` if it is the address of a page of this server, else the first page: whatever a link to the log-in says,
+/// nobody is led to another site.
+#[must_use]
+pub fn page_or_home(next: &str) -> &str {
+    let page = next.strip_prefix(HOME).is_some_and(|rest| rest.is_empty() || rest.starts_with(['/', '?']));
+    let plain = next.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    if page && plain { next } else { HOME }
+}
+
 /// A flag in an environment of a project.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
@@ -29,12 +44,17 @@ pub fn flags(project: &str) -> String {
 /// The flag list with a search and a filter; what is empty is left out.
 #[must_use]
 pub fn flags_with(project: &str, search: &str, show: &str) -> String {
+    format!("{}{}", flags(project), list_query(search, show))
+}
+
+/// `?q=…&show=…`, or less.
+fn list_query(search: &str, show: &str) -> String {
     let parts: Vec<String> = [("q", search), ("show", show)]
         .into_iter()
         .filter(|(_, value)| !value.is_empty())
         .map(|(name, value)| format!("{name}={}", encoded(value)))
         .collect();
-    if parts.is_empty() { flags(project) } else { format!("{}?{}", flags(project), parts.join("&")) }
+    if parts.is_empty() { String::new() } else { format!("?{}", parts.join("&")) }
 }
 
 /// The flags of a project in the admin API, below the server's address.
@@ -67,6 +87,12 @@ impl Place {
         format!("{}/{}", self.root(), if on { "enable" } else { "disable" })
     }
 
+    /// The page that asks before the switch turns, and the list to come back to.
+    #[must_use]
+    pub fn switch_question(&self, on: bool, search: &str, show: &str) -> String {
+        format!("{}{}", self.switch(on), list_query(search, show))
+    }
+
     /// The canary's page.
     #[must_use]
     pub fn canary(&self) -> String {
@@ -84,6 +110,12 @@ impl Place {
     #[must_use]
     pub fn canary_action(&self, action: &str) -> String {
         format!("{}/canary/{}", self.root(), encoded(action))
+    }
+
+    /// The record of a decision of the canary's guards.
+    #[must_use]
+    pub fn canary_verdict(&self, id: &str) -> String {
+        format!("{}/canary/verdicts/{}", self.root(), encoded(id))
     }
 
     /// The flag's configuration in the admin API, below the server's address.
@@ -126,6 +158,18 @@ mod tests {
         assert_eq!(flags_with("default", "", ""), "/ui/projects/default/flags");
         assert_eq!(flags_with("default", "", "canaries"), "/ui/projects/default/flags?show=canaries");
         assert_eq!(flags_with("default", "a&b", "x"), "/ui/projects/default/flags?q=a%26b&show=x");
+    }
+
+    #[test]
+    fn after_the_log_in_comes_a_page_of_this_server() {
+        for own in ["/ui", "/ui?a=b", "/ui/projects/default/flags?q=a%26b&show=x"] {
+            assert_eq!(page_or_home(own), own);
+        }
+        for other in ["", "/", "/uix", "//evil.example", "https://evil.example/ui", "/ui\\..", "/ui/\r\nx: y", "/ui/å"]
+        {
+            assert_eq!(page_or_home(other), HOME, "{other}");
+        }
+        assert_eq!(login("/ui?a=b&c"), "/login?next=%2Fui%3Fa%3Db%26c");
     }
 
     #[test]

@@ -5,11 +5,14 @@ pub mod assets;
 mod body;
 pub mod caller;
 pub mod display;
+mod form;
 pub mod health;
 pub mod links;
+pub mod page;
 mod paging;
 pub mod problem;
 pub mod request;
+pub mod session;
 pub mod shell;
 
 use std::fmt::Display;
@@ -19,7 +22,9 @@ use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
 
 pub use body::Json;
+pub use form::Form;
 pub use paging::{Page, Paging};
+pub use session::{PageCaller, Posted};
 
 /// An object as JSON, with its version as the `ETag`.
 pub fn tagged(mut response: HttpResponseBuilder, version: impl Display, object: &impl Serialize) -> HttpResponse {

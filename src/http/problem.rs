@@ -43,6 +43,7 @@ impl Kind {
             Error::UnsupportedMediaType(_) => {
                 kind(S::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "The content type is not supported")
             }
+            Error::TooMany { .. } => kind(S::TOO_MANY_REQUESTS, "too_many_requests", "There are too many requests"),
             Error::Busy(_) => kind(S::SERVICE_UNAVAILABLE, "busy", "There is too much to do"),
             Error::Unavailable(_) => kind(S::SERVICE_UNAVAILABLE, "store_unavailable", "The store does not answer"),
             Error::Internal(_) => kind(S::INTERNAL_SERVER_ERROR, "internal", "The server failed"),
@@ -50,7 +51,7 @@ impl Kind {
     }
 
     /// For a status that the framework itself answered.
-    fn of_status(status: StatusCode) -> Self {
+    pub(super) fn of_status(status: StatusCode) -> Self {
         match status {
             StatusCode::NOT_FOUND => kind(status, "not_found", "There is no such path"),
             StatusCode::METHOD_NOT_ALLOWED => kind(status, "method_not_allowed", "The path has no such method"),
@@ -115,6 +116,7 @@ pub fn respond(error: &Error, request: &HttpRequest, request_id: &str) -> HttpRe
     let headers = response.headers_mut();
     match error {
         Error::Unauthenticated(_) => headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+        Error::TooMany { retry_after, .. } => headers.insert(header::RETRY_AFTER, HeaderValue::from(*retry_after)),
         Error::Busy(_) | Error::Unavailable(_) => headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1")),
         Error::Stale { current } => match HeaderValue::from_str(&format!("\"{current}\"")) {
             Ok(etag) => headers.insert(header::ETAG, etag),

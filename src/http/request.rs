@@ -10,7 +10,8 @@ use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpRequest};
 use uuid::Uuid;
 
-use super::problem;
+use super::page;
+use super::problem::{self, Kind};
 use crate::access::Origin;
 use crate::error::Error;
 
@@ -69,24 +70,26 @@ fn accepted_id(headers: &HeaderMap) -> Option<String> {
 /// Gives an error without a document its document, or its page where a person is looking.
 fn documented(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxBody> {
     let error = response.response().error().and_then(|error| error.as_error::<Error>());
-    let body = match error {
+    let (mut document, kind, detail) = match error {
         Some(error) => {
             log(error, response.request().path(), id);
-            Some(problem::respond(error, response.request(), id))
+            (problem::respond(error, response.request(), id), Kind::of(error), error.to_string())
         }
-        None if response.headers().contains_key(header::CONTENT_TYPE) && response.response().error().is_none() => None,
-        None => Some(problem::respond_status(response.status(), response.request(), id)),
+        None if response.headers().contains_key(header::CONTENT_TYPE) && response.response().error().is_none() => {
+            return response;
+        }
+        None => {
+            let kind = Kind::of_status(response.status());
+            (problem::respond_status(response.status(), response.request(), id), kind, kind.title.to_owned())
+        }
     };
-    match body {
-        Some(document) => {
-            let mut document = document;
-            if let Some(allow) = response.headers().get(header::ALLOW) {
-                document.headers_mut().insert(header::ALLOW, allow.clone());
-            }
-            response.into_response(document)
-        }
-        None => response,
+    if page::is_shown(response.request().uri(), response.request().headers()) {
+        document = page::in_place_of(document, kind, &detail, id);
     }
+    if let Some(allow) = response.headers().get(header::ALLOW) {
+        document.headers_mut().insert(header::ALLOW, allow.clone());
+    }
+    response.into_response(document)
 }
 
 /// The one place where a failure is logged. What a caller did wrong is no failure.

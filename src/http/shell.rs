@@ -1,6 +1,9 @@
 //! What surrounds every page: the rail, the header, the mark of production, and how far the last change has reached.
 
+use std::sync::Arc;
+
 use askama::Template;
+use chrono::{DateTime, Utc};
 
 use super::display::{Tone, counted, thousands};
 use super::links;
@@ -92,6 +95,53 @@ pub struct ReachList {
     pub project: String,
     /// In the order of the environments.
     pub environments: Vec<Reach>,
+}
+
+/// Tells how far a revision of an environment has got. The stream knows, which lies above the pages that show it.
+#[derive(Clone)]
+pub struct ReachSource(Arc<ReachOf>);
+
+type ReachOf = dyn Fn(i64, u64) -> Reached + Send + Sync;
+
+/// How far a revision has got.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reached {
+    /// Connected instances that have it, or a later one.
+    pub applied: usize,
+    /// Connected instances.
+    pub connected: usize,
+    /// When the last of those that have it reported so.
+    pub last: Option<DateTime<Utc>>,
+}
+
+impl ReachSource {
+    /// From what answers for an environment, by its id, and a revision.
+    pub fn new(of: impl Fn(i64, u64) -> Reached + Send + Sync + 'static) -> Self {
+        Self(Arc::new(of))
+    }
+
+    /// How far `revision` of an environment has got.
+    #[must_use]
+    pub fn of(&self, id: i64, revision: u64) -> Reached {
+        (self.0)(id, revision)
+    }
+
+    /// How far the newest revision of each environment of a project has reached: `(id, name, revision)`.
+    #[must_use]
+    pub fn list<'e>(&self, project: &str, environments: impl Iterator<Item = (i64, &'e str, u64)>) -> ReachList {
+        let environments =
+            environments.map(|(id, name, revision)| self.of(id, revision).shown(name, revision)).collect();
+        ReachList { project: project.to_owned(), environments }
+    }
+}
+
+impl Reached {
+    /// As a page shows it, of `revision` of the environment called `name`.
+    #[must_use]
+    pub fn shown(self, name: &str, revision: u64) -> Reach {
+        let Self { applied, connected, .. } = self;
+        Reach { environment: name.to_owned(), revision, reached: applied as u64, connected: connected as u64 }
+    }
 }
 
 /// How many connected SDK instances have applied an environment's revision.

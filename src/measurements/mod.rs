@@ -131,29 +131,14 @@ impl Measurements {
         self.store.write(Part::Measurements, move |c| store::windows(c, &release, first, last)).await
     }
 
-    /// The most frequent labels of failures in a release so far.
+    /// As [`Measurements::closed`], to look at and not to decide by: a window that has just closed may still lack what is
+    /// being written.
     ///
     /// # Errors
     /// When the store does not answer.
-    pub async fn top_errors(&self, release: String, since: DateTime<Utc>) -> Result<Vec<(String, u64)>> {
-        let work = move |c: &mut crate::db::Connection<'_>| {
-            let windows = store::windows(c, &release, since, clock::now())?;
-            let mut counts: BTreeMap<String, u64> = BTreeMap::new();
-            for summary in windows.iter().flat_map(|window| window.cells.iter()) {
-                if let ((arm, _), Summary::Ratio(ratio)) = summary
-                    && arm == bellwether_core::window::TREATMENT
-                {
-                    for (label, count) in &ratio.labels {
-                        *counts.entry(label.clone()).or_insert(0) += count;
-                    }
-                }
-            }
-            let mut counts: Vec<_> = counts.into_iter().collect();
-            counts.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-            counts.truncate(5);
-            Ok(counts)
-        };
-        self.store.read(Part::Measurements, work).await
+    pub async fn glance(&self, release: String, first: DateTime<Utc>, last: DateTime<Utc>) -> Result<Vec<Closed>> {
+        let last = last.min(self.cut.last_closed(clock::now()));
+        self.store.read(Part::Measurements, move |c| store::windows(c, &release, first, last)).await
     }
 }
 

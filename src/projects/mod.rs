@@ -2,6 +2,7 @@
 
 pub mod api;
 mod input;
+pub mod pages;
 mod service;
 mod store;
 
@@ -11,6 +12,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 pub use input::{EnvironmentChange, NewEnvironment, NewProject, ProjectChange, well_formed_key};
+pub use pages::Frame;
 pub use service::Projects;
 
 use crate::access::Caller;

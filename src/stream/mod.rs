@@ -3,5 +3,6 @@
 pub mod api;
 mod conversation;
 mod fleet;
+pub mod pages;
 
 pub use fleet::{Fleet, Instance, Reach};

@@ -1,5 +1,8 @@
 // Debian's Chromium, and the pages in it.
 
+import { mkdir } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+
 import axe from 'axe-core';
 import { chromium } from 'playwright-core';
 
@@ -15,6 +18,13 @@ const FLAGS = [
 ];
 
 const ANSWER_WITHIN_MS = 15_000;
+const SCREENSHOTS = fileURLToPath(new URL('screenshots/', import.meta.url));
+
+/** The two widths at which every page is looked at, with a fitting height. */
+export const SIZES = [
+  { width: 1440, height: 900 },
+  { width: 375, height: 812 },
+];
 
 /** A headless Chromium with an empty profile: the one at `CHROMIUM`, or Debian's. Whoever launches it closes it. */
 export function launch() {
@@ -22,11 +32,21 @@ export function launch() {
 }
 
 /**
- * A page in a context of its own, so without anybody's cookies. Its `faults` are what went wrong in it unseen: scripts
+ * A page in a context of its own, so without anybody's cookies but those of `session`, which `openSession` gave. Its `faults` are what went wrong in it unseen: scripts
  * that threw, and what the console calls an error, the content policy's refusals among them.
  */
-export async function openPage(browser, url, { width = 1440, height = 900, theme = 'light' } = {}) {
-  const context = await browser.newContext({ baseURL: url, viewport: { width, height }, colorScheme: theme });
+export async function openPage(
+  browser,
+  url,
+  { width = 1440, height = 900, theme = 'light', scripts = true, session } = {},
+) {
+  const context = await browser.newContext({
+    baseURL: url,
+    viewport: { width, height },
+    colorScheme: theme,
+    javaScriptEnabled: scripts,
+    storageState: session,
+  });
   context.setDefaultTimeout(ANSWER_WITHIN_MS);
   const page = await context.newPage();
   page.faults = [];
@@ -45,6 +65,32 @@ export async function logIn(page, { username, password }) {
   await page.locator('[name=username]').fill(username);
   await page.locator('[name=password]').fill(password);
   await page.locator('[name=password]').press('Enter');
+}
+
+/** Logs in, and gives the session for other pages: tries to log in are few in a minute. */
+export async function openSession(browser, server) {
+  const page = await openPage(browser, server.url);
+  await logIn(page, server.admin);
+  await page.waitForURL(/\/ui\//);
+  const session = await page.context().storageState();
+  await page.context().close();
+  return session;
+}
+
+/** Keeps the page as it stands, at both widths, for a person to look at. */
+export async function keepScreenshots(page, name) {
+  await mkdir(SCREENSHOTS, { recursive: true });
+  const before = page.viewportSize();
+  for (const size of SIZES) {
+    await page.setViewportSize(size);
+    await page.screenshot({ path: `${SCREENSHOTS}${name}-${size.width}.png`, fullPage: true });
+  }
+  await page.setViewportSize(before);
+}
+
+/** Whether the page is wider than the window. */
+export function isCutOff(page) {
+  return page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth);
 }
 
 /** What axe-core has against the page as it stands, a line each. */

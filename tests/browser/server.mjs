@@ -48,12 +48,14 @@ class Server {
    * @param {string} database the database's URL
    * @param {{admin: {username: string, password: string}, token: string, project: string, environments: object}} credentials
    *   what `init --json` printed
+   * @param {string[]} settings more arguments of `serve`
    */
-  constructor(folder, port, database, credentials) {
+  constructor(folder, port, database, credentials, settings) {
     this.url = `http://127.0.0.1:${port}`;
     Object.assign(this, credentials);
     this.#folder = folder;
-    this.#process = spawn(BINARY, ['serve', '--listen', `127.0.0.1:${port}`, '--database-url', database], {
+    const args = ['serve', '--listen', `127.0.0.1:${port}`, '--database-url', database, ...settings];
+    this.#process = spawn(BINARY, args, {
       cwd: folder,
       env: environment(),
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -75,6 +77,27 @@ class Server {
 
   get #ended() {
     return this.#process.exitCode !== null || this.#process.signalCode !== null || this.#process.pid === undefined;
+  }
+
+  /** Calls the API with the admin's token, or another; the answer's JSON. Anything but success is an error. */
+  async api(method, path, body, token = this.token) {
+    const answer = await fetch(`${this.url}/api/v1${path}`, {
+      method,
+      headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+      body: body === undefined ? undefined : JSON.stringify(body),
+      signal: AbortSignal.timeout(READY_WITHIN_MS),
+    });
+    const text = await answer.text();
+    if (!answer.ok) {
+      throw new Error(`${method} ${path}: ${answer.status} ${text}`);
+    }
+    return text ? JSON.parse(text) : undefined;
+  }
+
+  /** Whether a flag is on in an environment of the default project. */
+  async enabled(environment, flag) {
+    const { configuration } = await this.api('GET', `/projects/${this.project}/environments/${environment}/flags/${flag}`);
+    return configuration.enabled;
   }
 
   /** Returns when `/health/ready` answers 200. */
@@ -103,8 +126,11 @@ class Server {
   }
 }
 
-/** Sets up an empty store with the nine default flags and serves it. Whoever starts a server stops it. */
-export async function startServer() {
+/**
+ * Sets up an empty store with the nine default flags and serves it, with `settings` as further arguments. Whoever starts
+ * a server stops it.
+ */
+export async function startServer(...settings) {
   const folder = await mkdtemp(join(tmpdir(), 'bellwether-browser-'));
   const database = `sqlite://${join(folder, 'bellwether.db')}`;
   const options = { cwd: folder, env: environment(), timeout: READY_WITHIN_MS };
@@ -112,7 +138,7 @@ export async function startServer() {
   try {
     const init = await run(BINARY, ['init', '--json', '--database-url', database], options);
     await run(BINARY, ['seed', '--database-url', database], options);
-    server = new Server(folder, await freePort(), database, JSON.parse(init.stdout));
+    server = new Server(folder, await freePort(), database, JSON.parse(init.stdout), settings);
     await server.ready();
     return server;
   } catch (error) {

@@ -73,7 +73,7 @@ on_both!(json_is_what_is_read, async |app| {
 
 on_both!(unknown_paths_and_methods, async |app| {
     for path in
-        ["/", "/api", "/api/v1", "/api/v1/none", "/api/v2/projects", "/api/v1/projects/default/flag", "/ofrep/v1/x"]
+        ["/none", "/api", "/api/v1", "/api/v1/none", "/api/v2/projects", "/api/v1/projects/default/flag", "/ofrep/v1/x"]
     {
         app.get(path).by_nobody().await.problem(404, "not_found");
     }

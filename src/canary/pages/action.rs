@@ -1,46 +1,16 @@
+use crate::canary::{Act, State};
 use crate::http::display::Tone;
 use crate::http::links::Place;
 
 use super::Head;
 
-/// The state of a canary.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum CanaryState {
-    /// There is a policy; nothing has started.
-    #[default]
-    Draft,
-    /// It climbs its stages.
-    Running,
-    /// A person stopped the climb.
-    Paused,
-    /// A guard stopped the climb.
-    Held,
-    /// Everyone is served control again.
-    RolledBack,
-    /// Everyone is served the treatment.
-    Promoted,
-}
-
-impl CanaryState {
-    /// As the API names it.
-    #[must_use]
-    pub fn key(self) -> &'static str {
-        match self {
-            Self::Draft => "draft",
-            Self::Running => "running",
-            Self::Paused => "paused",
-            Self::Held => "held",
-            Self::RolledBack => "rolled_back",
-            Self::Promoted => "promoted",
-        }
-    }
-
+impl State {
     /// As a person reads it.
     #[must_use]
     pub fn words(self) -> &'static str {
         match self {
             Self::RolledBack => "rolled back",
-            other => other.key(),
+            other => other.name(),
         }
     }
 
@@ -63,33 +33,16 @@ impl CanaryState {
 
     /// What a person may do in this state, in the order of the buttons: the one that ends harm last.
     #[must_use]
-    pub fn verbs(self) -> Vec<Verb> {
+    pub fn acts(self) -> Vec<Act> {
         match self {
-            Self::Draft | Self::RolledBack | Self::Promoted => vec![Verb::Start],
-            Self::Running | Self::Held => vec![Verb::Pause, Verb::Advance, Verb::Promote, Verb::Rollback],
-            Self::Paused => vec![Verb::Resume, Verb::Advance, Verb::Promote, Verb::Rollback],
+            Self::Draft | Self::RolledBack | Self::Promoted => vec![Act::Start],
+            Self::Running | Self::Held => vec![Act::Pause, Act::Advance, Act::Promote, Act::Rollback],
+            Self::Paused => vec![Act::Resume, Act::Advance, Act::Promote, Act::Rollback],
         }
     }
 }
 
-/// What a person may do to a canary.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verb {
-    /// Begin at the first stage.
-    Start,
-    /// Go to the next stage now.
-    Advance,
-    /// Stay at this stage.
-    Pause,
-    /// Climb on.
-    Resume,
-    /// Serve control to everyone.
-    Rollback,
-    /// Serve the treatment to everyone.
-    Promote,
-}
-
-impl Verb {
+impl Act {
     /// As the API names it: the last part of the form's address.
     #[must_use]
     pub fn key(self) -> &'static str {
@@ -118,67 +71,63 @@ impl Verb {
 }
 
 impl Head {
-    /// Where the form of `verb` posts to.
-    pub(super) fn form_action(&self, verb: &Verb) -> String {
-        self.place.canary_action(verb.key())
+    /// Where the form of `act` posts to.
+    pub(super) fn form_action(&self, act: &Act) -> String {
+        self.place.canary_action(act.key())
     }
 
     /// The heading of the form and, in production, the name of what it changes on the button.
-    pub(super) fn submit(&self, verb: &Verb) -> String {
-        if self.production {
-            format!("{} in {}", verb.label(), self.place.environment)
-        } else {
-            verb.label().to_owned()
-        }
+    pub(super) fn submit(&self, act: &Act) -> String {
+        if self.production { format!("{} in {}", act.label(), self.place.environment) } else { act.label().to_owned() }
     }
 
     /// What happens then, in a sentence or two.
-    pub(super) fn consequence(&self, verb: &Verb) -> String {
+    pub(super) fn consequence(&self, act: &Act) -> String {
         let Place { environment, .. } = &self.place;
         let (treatment, control) = (&self.treatment, &self.control);
-        match verb {
-            Verb::Start => format!(
+        match act {
+            Act::Start => format!(
                 "The first stage of {environment} begins: its share is served “{treatment}”, everyone else “{control}”. \
                  The guards look after each window and take it back by themselves when it does harm."
             ),
-            Verb::Advance => {
+            Act::Advance => {
                 "The next stage begins now, whatever this one still waits for. The guards go on looking.".to_owned()
             }
-            Verb::Pause => {
+            Act::Pause => {
                 "The share stays as it is until somebody resumes. The guards go on looking and may still take it back."
                     .to_owned()
             }
-            Verb::Resume => "The climb goes on from this stage.".to_owned(),
-            Verb::Rollback => {
+            Act::Resume => "The climb goes on from this stage.".to_owned(),
+            Act::Rollback => {
                 format!("Everyone in {environment} is served “{control}” within a moment, and the release ends.")
             }
-            Verb::Promote => format!(
+            Act::Promote => format!(
                 "Everyone in {environment} is served “{treatment}” within a moment, and the release ends: no guard looks any more."
             ),
         }
     }
 
     /// Whether the button stands out: the one to find at once.
-    pub(super) fn is_strong(&self, verb: &Verb) -> bool {
-        matches!(verb, Verb::Rollback | Verb::Start)
+    pub(super) fn is_strong(&self, act: &Act) -> bool {
+        matches!(act, Act::Rollback | Act::Start)
     }
 
     /// The button that opens the form. What ended begins anew.
-    pub(super) fn opener(&self, verb: &Verb) -> &'static str {
-        match (verb, self.state) {
-            (Verb::Start, Some(CanaryState::RolledBack | CanaryState::Promoted)) => "Start again",
-            _ => verb.label(),
+    pub(super) fn opener(&self, act: &Act) -> &'static str {
+        match (act, self.state) {
+            (Act::Start, Some(State::RolledBack | State::Promoted)) => "Start again",
+            _ => act.label(),
         }
     }
 
-    /// Why the form of `verb` was refused, with what was typed.
-    pub(super) fn refusal(&self, verb: &Verb) -> Option<&super::Refused> {
-        self.refused.as_ref().filter(|refused| refused.verb == *verb)
+    /// Why the form of `act` was refused, with what was typed.
+    pub(super) fn refusal(&self, act: &Act) -> Option<&super::Refused> {
+        self.refused.as_ref().filter(|refused| refused.act == *act)
     }
 
     /// What a screen reader says when the state has changed.
     pub(super) fn announcement(&self) -> String {
-        let state = self.state.map_or("without a canary", CanaryState::words);
+        let state = self.state.map_or("without a canary", State::words);
         format!("{} in {} is now {state}.", self.place.flag, self.place.environment)
     }
 }

@@ -15,12 +15,12 @@ fn place() -> Place {
     Place { project: "default".to_owned(), environment: "production".to_owned(), flag: "canary.pay".to_owned() }
 }
 
-fn head(state: Option<CanaryState>) -> Head {
+fn head(state: Option<State>) -> Head {
     Head {
         place: place(),
         production: true,
         state,
-        verbs: state.map(CanaryState::verbs).unwrap_or_default(),
+        acts: state.map(State::acts).unwrap_or_default(),
         treatment: "on".to_owned(),
         control: "off".to_owned(),
         csrf: "t0ken".to_owned(),
@@ -54,7 +54,7 @@ fn tile(verdict: GuardVerdict) -> GuardTile {
     }
 }
 
-fn live(state: CanaryState) -> Live {
+fn live(state: State) -> Live {
     Live {
         place: place(),
         state,
@@ -102,7 +102,7 @@ fn rolled_back() -> Live {
             treatment: "51".to_owned(),
             control: "204".to_owned(),
         }],
-        ..live(CanaryState::RolledBack)
+        ..live(State::RolledBack)
     }
 }
 
@@ -148,7 +148,7 @@ fn a_rollback_says_why_and_how_far_it_has_reached() {
 
 #[test]
 fn the_live_part_asks_with_what_it_shows_until_all_is_settled() {
-    let running = live(CanaryState::Running).render().unwrap();
+    let running = live(State::Running).render().unwrap();
     let href = "/ui/projects/default/environments/production/flags/canary.pay/canary/live?seen=7-41&#38;state=running";
     assert!(running.contains(&format!("hx-get=\"{href}\" hx-trigger=\"every 2s\"")), "{running}");
     let mut ended = rolled_back();
@@ -163,7 +163,7 @@ fn the_live_part_asks_with_what_it_shows_until_all_is_settled() {
 fn a_new_state_brings_the_head_and_the_title_along() {
     let same = rolled_back().render().unwrap();
     assert!(!same.contains("hx-swap-oob"));
-    let changed = Live { head: Some(Head { swap: true, ..head(Some(CanaryState::RolledBack)) }), ..rolled_back() };
+    let changed = Live { head: Some(Head { swap: true, ..head(Some(State::RolledBack)) }), ..rolled_back() };
     let html = changed.render().unwrap();
     assert!(html.contains("id=\"head\" hx-swap-oob=\"true\""), "{html}");
     assert!(html.contains("<title>rolled back · canary.pay · Bellwether</title>"));
@@ -172,7 +172,7 @@ fn a_new_state_brings_the_head_and_the_title_along() {
 
 #[test]
 fn every_action_is_a_form_with_a_reason_and_in_production_a_confirmation() {
-    let html = head(Some(CanaryState::Running)).render().unwrap();
+    let html = head(Some(State::Running)).render().unwrap();
     let forms = html.matches("<form method=\"post\"").count();
     assert_eq!(forms, 4);
     for field in ["name=\"csrf_token\"", "name=\"reason\" required", "name=\"confirmation\""] {
@@ -181,7 +181,7 @@ fn every_action_is_a_form_with_a_reason_and_in_production_a_confirmation() {
     assert!(html.contains("/canary/rollback\">"));
     assert!(html.contains("<button type=\"submit\" class=\"button strong\">Roll back in production</button>"));
 
-    let staging = Head { production: false, ..head(Some(CanaryState::Running)) }.render().unwrap();
+    let staging = Head { production: false, ..head(Some(State::Running)) }.render().unwrap();
     assert!(!staging.contains("name=\"confirmation\""));
     assert!(staging.contains("<button type=\"submit\" class=\"button strong\">Roll back</button>"));
 }
@@ -189,12 +189,12 @@ fn every_action_is_a_form_with_a_reason_and_in_production_a_confirmation() {
 #[test]
 fn a_refused_form_opens_again_as_it_was_typed() {
     let refused = Refused {
-        verb: Verb::Rollback,
+        act: Act::Rollback,
         message: "Nothing was changed: that is not the flag's key.".to_owned(),
         reason: HOSTILE.to_owned(),
         confirmation: "canary".to_owned(),
     };
-    let html = Head { refused: Some(refused), ..head(Some(CanaryState::Running)) }.render().unwrap();
+    let html = Head { refused: Some(refused), ..head(Some(State::Running)) }.render().unwrap();
     assert_eq!(html.matches("data-open").count(), 1);
     assert!(html.contains("value=\"canary\""));
     assert!(html.contains("role=\"alert\""));
@@ -204,7 +204,7 @@ fn a_refused_form_opens_again_as_it_was_typed() {
 #[test]
 fn who_may_do_nothing_is_told_why() {
     let locked = Some("Changing it needs the role operator.".to_owned());
-    let html = Head { locked, ..head(Some(CanaryState::Running)) }.render().unwrap();
+    let html = Head { locked, ..head(Some(State::Running)) }.render().unwrap();
     assert!(html.contains("Changing it needs the role operator."));
     assert!(!html.contains("<form"));
 }
@@ -222,7 +222,7 @@ fn without_a_canary_the_page_gives_the_commands() {
 
 #[test]
 fn what_has_no_data_yet_says_so() {
-    let mut draft = live(CanaryState::Draft);
+    let mut draft = live(State::Draft);
     draft.guards = vec![GuardTile {
         figures: Figures::default(),
         interval: IntervalPicture::new(Bound::Margin(0.05), None),

@@ -84,3 +84,19 @@ fn a_moment_is_relative_with_the_exact_time_beside_it() {
     assert_eq!(earlier.clock, "31 Oct 23:59:59");
     assert_eq!(moment("2026-11-21T09:00:00Z").clock, "09:00:00");
 }
+
+#[test]
+fn progress_is_told_in_the_unit_of_the_whole() {
+    assert_eq!(progress(40, 60), "40 of 60 s");
+    assert_eq!(progress(750, 1_800), "12 of 30 min");
+    assert_eq!(progress(9_000, 1_800), "30 of 30 min");
+    assert_eq!(progress(4_000, 86_400), "1 of 24 h");
+    assert_eq!(progress(0, 0), "0 of 0 s");
+}
+
+#[test]
+fn a_number_has_no_unit() {
+    assert_eq!(number(0.421), "0.42");
+    assert_eq!(number(2_000.4), "2,000");
+    assert_eq!(number(0.0), "0");
+}

@@ -1,0 +1,86 @@
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde::Deserialize;
+
+use super::cell::Cells;
+use super::{ConfirmPage, Desk};
+use crate::error::Result;
+use crate::flags::{FlagFilter, Place};
+use crate::http::{PageCaller, Posted, links, page};
+use crate::projects::Frame;
+use crate::version::IfMatch;
+
+/// The list that the switch stands in, and what confirms that it is meant.
+#[derive(Deserialize)]
+pub(super) struct Fields {
+    #[serde(default)]
+    q: String,
+    #[serde(default)]
+    show: String,
+    #[serde(default)]
+    confirmation: String,
+}
+
+/// Which switch, and which way.
+#[derive(Deserialize)]
+pub(super) struct Turn {
+    #[serde(flatten)]
+    place: Place,
+    way: Way,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Way {
+    Enable,
+    Disable,
+}
+
+/// A page that can ask has asked before it posts, and swaps the cell; from any other production wants it confirmed.
+pub(super) async fn turn(
+    posted: Posted<Fields>,
+    desk: web::Data<Desk>,
+    path: web::Path<Turn>,
+    request: HttpRequest,
+) -> Result<HttpResponse> {
+    let Posted { user, form } = posted;
+    let Turn { place, way } = path.into_inner();
+    let (on, swap) = (way == Way::Enable, page::is_swap(&request));
+    let (_, standing) = desk.flags.standing(&user.caller, place.clone()).await?;
+    if standing.production && !swap && form.confirmation != place.flag {
+        return Ok(page::see_other(&linked(&place).switch_question(on, &form.q, &form.show)));
+    }
+    desk.flags.switch(&user.caller, place.clone(), IfMatch::Absent, on).await?;
+    if !swap {
+        return Ok(page::see_other(&links::flags_with(&place.project, &form.q, &form.show)));
+    }
+    let (flag, standing) = desk.flags.standing(&user.caller, place.clone()).await?;
+    let notes = desk.canaries.of(&user.caller, &place.project).await?;
+    page::render(&Cells::new(&user, &notes, &place.project, &form.q, &form.show).cell(&flag, &standing))
+}
+
+/// Asks whether it is meant, unless it is so already.
+pub(super) async fn ask(
+    user: PageCaller,
+    desk: web::Data<Desk>,
+    path: web::Path<Turn>,
+    list: web::Query<Fields>,
+) -> Result<HttpResponse> {
+    let Turn { place, way } = path.into_inner();
+    let (flag, standing) = desk.flags.standing(&user.caller, place.clone()).await?;
+    user.caller.require_change(standing.production)?;
+    if standing.configuration.enabled == (way == Way::Enable) {
+        return Ok(page::see_other(&links::flags_with(&place.project, &list.q, &list.show)));
+    }
+    let notes = desk.canaries.of(&user.caller, &place.project).await?;
+    let cell = Cells::new(&user, &notes, &place.project, &list.q, &list.show).cell(&flag, &standing);
+    let mut shell = Frame::open(&desk.projects, &desk.reach, &user, place.project.clone()).await?.shell;
+    shell.counts = notes.counts(desk.flags.list(&user.caller, place.project, FlagFilter::default()).await?.len());
+    shell.title = format!("{} {} in {}", cell.verb(), place.flag, place.environment);
+    shell.production = standing.production;
+    page::render(&ConfirmPage { shell, cell })
+}
+
+fn linked(place: &Place) -> links::Place {
+    let Place { project, environment, flag } = place.clone();
+    links::Place { project, environment, flag }
+}
