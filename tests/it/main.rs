@@ -16,3 +16,5 @@ mod projects;
 mod routes;
 mod snapshot;
 mod story;
+mod stream;
+mod writers;
