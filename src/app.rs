@@ -113,10 +113,11 @@ impl App {
         let live = Live::load(store.clone()).map_err(StartError::Load)?;
         let (measurements, ingest) = Measurements::start(store.clone(), live.clone(), settings.cut);
         let flags = Flags::new(store.clone(), live);
+        let access = Access::load(store.clone()).map_err(StartError::Load)?;
         let services = Services {
-            access: Access::load(store.clone()).map_err(StartError::Load)?,
             audit: Audit::new(store.clone()),
-            projects: Projects::new(store.clone()),
+            projects: Projects::new(store.clone(), access.clone()),
+            access,
             canaries: Canaries::new(store.clone(), flags.clone(), measurements.clone()),
             flags,
             measurements,
@@ -173,7 +174,7 @@ fn listen(
 }
 
 /// Every route there is.
-fn routes(config: &mut web::ServiceConfig, services: Services, draining: Draining) {
+pub fn routes(config: &mut web::ServiceConfig, services: Services, draining: Draining) {
     let fleet = services.fleet.clone();
     let reach = ReachSource::new(move |environment, revision| {
         let Reach { applied, connected, last } = fleet.reach(environment, revision);

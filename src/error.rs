@@ -74,6 +74,11 @@ impl Error {
         Self::Internal(cause.into())
     }
 
+    /// The rules that the request breaks.
+    pub fn faults(&self) -> &[Fault] {
+        if let Self::Invalid(faults) = self { faults } else { &[] }
+    }
+
     /// `Ok` without faults, or all of them.
     pub fn unless_empty(faults: Vec<Fault>) -> Result<()> {
         if faults.is_empty() { Ok(()) } else { Err(Self::Invalid(faults)) }

@@ -1,9 +1,13 @@
 //! Reading a JSON document into a type, naming every fault at once with its JSON Pointer.
 
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use bellwether_core::Fault;
-use deserr::{DeserializeError, Deserr, ErrorKind, IntoValue, MergeWithError, ValueKind, ValuePointerRef};
+use deserr::{
+    DeserializeError, Deserr, ErrorKind, IntoValue, Map as _, MergeWithError, ValueKind, ValuePointerRef,
+    take_cf_content,
+};
 use serde_json::Value;
 
 use crate::error::{Error, Result};
@@ -22,6 +26,90 @@ pub struct Reject(pub String);
 /// [`Error::Invalid`] with unknown members, missing members, wrong types and whatever the types themselves refuse.
 pub fn read<T: Deserr<Faults>>(document: Value) -> Result<T> {
     deserr::deserialize::<T, _, Faults>(document).map_err(|faults| Error::Invalid(faults.0))
+}
+
+/// Reads `document` as a `T` and makes something of it. Members that can't be read do not hide what else is wrong: the
+/// rest is looked at without them.
+///
+/// # Errors
+/// As [`read`], together with the faults that `make` finds.
+pub fn read_then<T: Deserr<Faults>, U>(document: Value, make: impl FnOnce(T) -> Result<U>) -> Result<U> {
+    let mut rest = document.clone();
+    let mut faults = match deserr::deserialize::<T, _, Faults>(document) {
+        Ok(whole) => return make(whole),
+        Err(faults) => faults.0,
+    };
+    if let Some(partial) = without(&mut rest, &faults)
+        && let Err(Error::Invalid(more)) = make(partial)
+    {
+        // What is said of a member that was left out, or of what it belongs to, may just follow from that.
+        let follows = |more: &Fault| faults.iter().any(|known| related(&known.pointer, &more.pointer));
+        let more: Vec<_> = more.into_iter().filter(|fault| !follows(fault)).collect();
+        faults.extend(more);
+    }
+    Err(Error::Invalid(faults))
+}
+
+/// What can be read of a document without the members at fault, if what remains is enough.
+fn without<T: Deserr<Faults>>(document: &mut Value, faults: &[Fault]) -> Option<T> {
+    let mut wrong: Vec<String> = faults.iter().map(|fault| fault.pointer.clone()).collect();
+    // Each round takes something out, a member or what it belongs to.
+    loop {
+        let mut removed: Vec<&str> = Vec::new();
+        for pointer in &wrong {
+            if !removed.iter().any(|gone| related(gone, pointer)) {
+                removed.push(remove(document, pointer)?);
+            }
+        }
+        match deserr::deserialize::<T, _, Faults>(document.clone()) {
+            Ok(read) => return Some(read),
+            Err(faults) => wrong = faults.0.into_iter().map(|fault| fault.pointer).collect(),
+        }
+    }
+}
+
+/// Takes out what stands at a pointer, or the innermost member around it: an element of a list is not taken out by
+/// itself, or those after it would have other pointers. Returns where, or `None` when only the whole document is left.
+fn remove<'p>(document: &mut Value, pointer: &'p str) -> Option<&'p str> {
+    let mut at = pointer;
+    while let Some((parent, name)) = at.rsplit_once('/') {
+        let members = document.pointer_mut(parent).and_then(Value::as_object_mut);
+        if members.is_some_and(|members| members.remove(&name.replace("~1", "/").replace("~0", "~")).is_some()) {
+            return Some(at);
+        }
+        at = parent;
+    }
+    None
+}
+
+/// Whether one pointer leads to the other's place or through it.
+fn related(a: &str, b: &str) -> bool {
+    let (short, long) = if a.len() <= b.len() { (a, b) } else { (b, a) };
+    long.strip_prefix(short).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// An object whose members are all of one type. Unlike the reader's own maps it refuses a member of another type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Members<T>(pub BTreeMap<String, T>);
+
+impl<T: Deserr<Faults>> Deserr<Faults> for Members<T> {
+    fn deserialize_from_value<V: IntoValue>(
+        value: deserr::Value<V>,
+        location: ValuePointerRef<'_>,
+    ) -> Result<Self, Faults> {
+        let deserr::Value::Map(map) = value else {
+            let wrong = ErrorKind::IncorrectValueKind { actual: value, accepted: &[ValueKind::Map] };
+            return Err(take_cf_content(Faults::error(None, wrong, location)));
+        };
+        let (mut members, mut faults) = (BTreeMap::new(), Faults::default());
+        for (name, value) in map.into_iter() {
+            match T::deserialize_from_value(value.into_value(), location.push_key(&name)) {
+                Ok(value) => drop(members.insert(name, value)),
+                Err(wrong) => faults.0.extend(wrong.0),
+            }
+        }
+        if faults.0.is_empty() { Ok(Self(members)) } else { Err(faults) }
+    }
 }
 
 impl DeserializeError for Faults {
@@ -161,6 +249,41 @@ mod tests {
         faults.sort_by(|a, b| a.pointer.cmp(&b.pointer));
         let pointers: Vec<_> = faults.iter().map(|f| f.pointer.as_str()).collect();
         assert_eq!(pointers, ["/count", "/inner/0/share", "/inner/1/a~1b", "/more", "/name"]);
+    }
+
+    #[test]
+    fn what_can_not_be_read_does_not_hide_the_rest() {
+        #[derive(Deserr)]
+        #[deserr(error = Faults, deny_unknown_fields)]
+        struct Shares {
+            #[deserr(default)]
+            note: String,
+            #[deserr(default)]
+            tags: Vec<String>,
+            shares: Members<u32>,
+        }
+        let make = |read: Shares| {
+            let mut faults = Vec::new();
+            if read.shares.0.values().sum::<u32>() != 10 {
+                faults.push(Fault::new("/shares", "sum to 10"));
+            }
+            if read.note.is_empty() || !read.tags.is_empty() {
+                faults.push(Fault::new("/note", "is needed, and no tags"));
+            }
+            Error::unless_empty(faults)
+        };
+        let pointers = |document: Value| match read_then(document, make) {
+            Err(Error::Invalid(faults)) => faults.into_iter().map(|fault| fault.pointer).collect::<Vec<_>>(),
+            other => panic!("{other:?}"),
+        };
+        assert!(read_then(json!({"note": "x", "shares": {"a": 3, "b": 7}}), make).is_ok());
+        assert_eq!(pointers(json!({"shares": {"a": 3}, "x": 1})), ["/x", "/shares", "/note"]);
+        let wrong = json!({"shares": {"a": 10, "b": "7", "c/d": -1}});
+        assert_eq!(pointers(wrong), ["/shares/b", "/shares/c~1d", "/note"], "the sum may be wrong for that alone");
+        assert_eq!(pointers(json!({"note": 3, "shares": {}})), ["/note", "/shares"]);
+        assert_eq!(pointers(json!({"tags": [3, "x", 4], "shares": {}})), ["/tags/0", "/tags/2", "/shares", "/note"]);
+        assert_eq!(pointers(json!({"shares": [1]})), ["/shares"]);
+        assert_eq!(pointers(json!(7)), [""]);
     }
 
     #[test]

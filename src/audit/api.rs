@@ -32,8 +32,12 @@ async fn list(
     query: web::Query<Query>,
     paging: web::Query<Paging>,
 ) -> Result<HttpResponse> {
-    let (filter, limit) = (query.into_inner().filter()?, paging.limit()?);
-    let items = audit.list(&caller, filter, paging.number()?, limit + 1).await?;
+    let (filter, limit, before) = (query.into_inner().filter(), paging.limit(), paging.number());
+    let refused = [filter.as_ref().err(), limit.as_ref().err(), before.as_ref().err()];
+    let faults = refused.into_iter().flatten().flat_map(Error::faults).cloned().collect();
+    Error::unless_empty(faults)?;
+    let (filter, limit, before) = (filter?, limit?, before?);
+    let items = audit.list(&caller, filter, before, limit + 1).await?;
     Ok(HttpResponse::Ok().json(Page::of(items, limit, |item| item.sequence.to_string())))
 }
 

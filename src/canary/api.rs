@@ -36,16 +36,9 @@ pub fn routes(config: &mut web::ServiceConfig) {
 }
 
 #[derive(Deserialize)]
-struct Path {
-    project: String,
-    environment: String,
-    flag: String,
-}
-
-#[derive(Deserialize)]
 struct VerdictPath {
     #[serde(flatten)]
-    place: Path,
+    place: Place,
     id: String,
 }
 
@@ -56,36 +49,30 @@ struct ReasonInput {
     reason: String,
 }
 
-impl From<Path> for Place {
-    fn from(path: Path) -> Self {
-        Self { project: path.project, environment: path.environment, flag: path.flag }
-    }
-}
-
-async fn get(caller: Caller, canaries: web::Data<Canaries>, path: web::Path<Path>) -> Result<HttpResponse> {
-    let view = canaries.get(&caller, path.into_inner().into()).await?;
+async fn get(caller: Caller, canaries: web::Data<Canaries>, path: web::Path<Place>) -> Result<HttpResponse> {
+    let view = canaries.get(&caller, path.into_inner()).await?;
     Ok(tagged(HttpResponse::Ok(), view.version, &view))
 }
 
 async fn put(
     caller: Caller,
     canaries: web::Data<Canaries>,
-    path: web::Path<Path>,
+    path: web::Path<Place>,
     if_match: IfMatch,
     body: Json,
 ) -> Result<HttpResponse> {
     let policy: Policy = body.read()?;
-    let view = canaries.put(&caller, path.into_inner().into(), if_match, policy).await?;
+    let view = canaries.put(&caller, path.into_inner(), if_match, policy).await?;
     Ok(tagged(HttpResponse::Ok(), view.version, &view))
 }
 
 async fn delete(
     caller: Caller,
     canaries: web::Data<Canaries>,
-    path: web::Path<Path>,
+    path: web::Path<Place>,
     if_match: IfMatch,
 ) -> Result<HttpResponse> {
-    canaries.delete(&caller, path.into_inner().into(), if_match).await?;
+    canaries.delete(&caller, path.into_inner(), if_match).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -94,11 +81,11 @@ macro_rules! acts {
         async fn $name(
             caller: Caller,
             canaries: web::Data<Canaries>,
-            path: web::Path<Path>,
+            path: web::Path<Place>,
             if_match: IfMatch,
             body: Json,
         ) -> Result<HttpResponse> {
-            let place = path.into_inner().into();
+            let place = path.into_inner();
             let view = canaries.act(&caller, place, if_match, $act, reason(body)?).await?;
             Ok(tagged(HttpResponse::Ok(), view.version, &view))
         }
@@ -125,28 +112,28 @@ fn reason(body: Json) -> Result<String> {
 async fn log(
     caller: Caller,
     canaries: web::Data<Canaries>,
-    path: web::Path<Path>,
+    path: web::Path<Place>,
     paging: web::Query<Paging>,
 ) -> Result<HttpResponse> {
     let limit = paging.limit()?;
-    let items = canaries.log(&caller, path.into_inner().into(), paging.number()?, limit + 1).await?;
+    let items = canaries.log(&caller, path.into_inner(), paging.number()?, limit + 1).await?;
     Ok(HttpResponse::Ok().json(Page::of(items, limit, |item| item.id.to_string())))
 }
 
 async fn verdicts(
     caller: Caller,
     canaries: web::Data<Canaries>,
-    path: web::Path<Path>,
+    path: web::Path<Place>,
     paging: web::Query<Paging>,
 ) -> Result<HttpResponse> {
     let limit = paging.limit()?.min(VERDICTS);
     let before = paging.cursor().map(str::to_owned);
-    let items = canaries.verdicts(&caller, path.into_inner().into(), before, limit + 1).await?;
+    let items = canaries.verdicts(&caller, path.into_inner(), before, limit + 1).await?;
     let id = |record: &serde_json::Value| record.get("id").and_then(|id| id.as_str()).unwrap_or_default().to_owned();
     Ok(HttpResponse::Ok().json(Page::of(items, limit, id)))
 }
 
 async fn verdict(caller: Caller, canaries: web::Data<Canaries>, path: web::Path<VerdictPath>) -> Result<HttpResponse> {
     let VerdictPath { place, id } = path.into_inner();
-    Ok(HttpResponse::Ok().json(canaries.verdict(&caller, place.into(), id).await?))
+    Ok(HttpResponse::Ok().json(canaries.verdict(&caller, place, id).await?))
 }

@@ -2,7 +2,6 @@ use std::sync::Arc;
 
 use bellwether_core::State as Snapshot;
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::record::{Canary, LogItem, State};
@@ -27,8 +26,7 @@ pub struct Canaries {
 }
 
 /// What a person may do with a canary.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
     /// Begin a release.
     Start,

@@ -32,7 +32,7 @@ use connection::{Pragmas, Synchronous};
 const WAIT: Duration = Duration::from_secs(2);
 /// Connections that read at once.
 const READERS: u32 = 4;
-/// Blocking calls at once, waiting ones included; more are told that the store does not answer.
+/// Blocking calls at once; others wait, and are told that the store does not answer when that takes too long.
 const BLOCKING: usize = 64;
 
 /// Why a store can't be opened: a sentence that says what to do.
@@ -202,8 +202,8 @@ impl Store {
     }
 
     async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
-        let permit = self.blocking.clone().try_acquire_owned();
-        let permit = permit.map_err(|error| Error::Unavailable(error.into()))?;
+        let place = tokio::time::timeout(WAIT, self.blocking.clone().acquire_owned());
+        let permit = place.await.map_err(|late| Error::Unavailable(late.into()))?.map_err(Error::internal)?;
         let done = tokio::task::spawn_blocking(move || {
             let outcome = work();
             drop(permit);

@@ -9,7 +9,7 @@ use super::publish::{self, Published};
 use super::rollout::{RolloutInput, rolled_out};
 use super::store::{self, ConfigurationRecord, FlagRecord};
 use super::{Configuration, Configured};
-use crate::access::Caller;
+use crate::access::{Caller, Role};
 use crate::audit::{self, Entry};
 use crate::clock;
 use crate::db::Connection;
@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::projects::{self, Environment};
 use crate::version::IfMatch;
 
-/// A flag in an environment of a project, by their keys.
+/// A flag in an environment of a project, by their keys: `F` as a path has it.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Place {
     /// The project's key.
@@ -114,6 +114,17 @@ impl Edited {
         }
     }
 
+    /// Passes a configuration that leaves the split alone that a release runs on.
+    pub(super) fn allows(&self, next: &Configuration) -> Result<()> {
+        match &self.record.release {
+            Some(release) if self.record.configuration.serve(&release.place) != next.serve(&release.place) => {
+                let what = "a running canary or experiment owns this split; change it there, or end it first";
+                Err(Error::Conflict(what.to_owned()))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Saves `next` as the next version and publishes it. The split that a release runs on is the release's own.
     fn save(
         &mut self,
@@ -122,13 +133,8 @@ impl Edited {
         next: Configuration,
         entry: Entry,
     ) -> Result<Option<Arc<Published>>> {
+        self.allows(&next)?;
         let release = self.record.release.clone();
-        if let Some(release) = &release
-            && self.record.configuration.serve(&release.place) != next.serve(&release.place)
-        {
-            let what = "a running canary or experiment owns this split; change it there, or end it first";
-            return Err(Error::Conflict(what.to_owned()));
-        }
         self.save_release(connection, caller, next, release, entry)
     }
 
@@ -175,6 +181,8 @@ pub fn edit(
     action: &'static str,
     change: impl FnOnce(&Edited) -> Result<Configuration>,
 ) -> Result<(Configured, Option<Arc<Published>>)> {
+    // Before it is looked for: whoever may change nothing does not learn what there is.
+    caller.require(Role::Editor)?;
     let mut edited = Edited::find(connection, place)?;
     caller.require_change(edited.environment.production)?;
     if_match.check(edited.record.version)?;

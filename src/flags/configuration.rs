@@ -1,9 +1,7 @@
 //! How a flag is served in one environment: as it is kept (ranges), as people read and write it (weights).
 
-use std::collections::BTreeMap;
-
 use bellwether_core::allocation::shares;
-use bellwether_core::bucket::HASH_RULE;
+use bellwether_core::bucket::{BUCKETS, HASH_RULE};
 use bellwether_core::{
     Clause, FALLTHROUGH, Fault, Operator, Rule, Serve, Split, TARGETING_KEY, Target, Variation, allocation,
 };
@@ -13,8 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
 use super::share;
-use crate::error::{Error, Result};
-use crate::input::{Faults, Reject};
+use crate::error::Result;
+use crate::input::{Faults, Members, Reject};
 
 /// A flag's configuration in one environment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -163,7 +161,7 @@ struct ServeInput {
 struct SplitInput {
     #[deserr(default)]
     bucket_by: Option<String>,
-    weights: BTreeMap<String, u32>,
+    weights: Members<u32>,
     #[deserr(default)]
     salt: Option<String>,
     #[deserr(default)]
@@ -177,12 +175,10 @@ fn operator(name: String) -> Result<Operator, Reject> {
 }
 
 impl ConfigurationDocument {
-    /// The configuration, its splits laid out so that as few users as possible move away from `old`.
-    ///
-    /// # Errors
-    /// Faults of serves, weights and salts, with pointers into the document. References are checked where the flag is
-    /// compiled.
-    pub fn configuration(self, variations: &[Variation], old: &Configuration) -> Result<Configuration> {
+    /// The configuration, its splits laid out so that as few users as possible move away from `old`, and the faults
+    /// of serves, weights and salts, with pointers into the document. What is at fault serves the first variation, so
+    /// that everything else can be checked where the flag is compiled.
+    pub fn configuration(self, variations: &[Variation], old: &Configuration) -> (Configuration, Vec<Fault>) {
         let input = self.configuration;
         let mut faults = Vec::new();
         let mut rules = Vec::with_capacity(input.rules.len());
@@ -191,22 +187,18 @@ impl ConfigurationDocument {
             let at = format!("/configuration/rules/{index}/serve");
             let serve = rule.serve.serve(variations, old.serve(&id), &at, &mut faults);
             let clauses = rule.clauses.into_iter().map(ClauseInput::clause).collect();
-            if let Some(serve) = serve {
-                rules.push(Rule { id, description: rule.description, clauses, serve });
-            }
+            rules.push(Rule { id, description: rule.description, clauses, serve });
         }
         let at = "/configuration/fallthrough";
         let fallthrough = input.fallthrough.serve(variations, Some(&old.fallthrough), at, &mut faults);
-        match (fallthrough, faults.is_empty()) {
-            (Some(fallthrough), true) => Ok(Configuration {
-                enabled: input.enabled,
-                off_variation: input.off_variation,
-                targets: targets(input.targets),
-                rules,
-                fallthrough,
-            }),
-            _ => Err(Error::Invalid(faults)),
-        }
+        let configuration = Configuration {
+            enabled: input.enabled,
+            off_variation: input.off_variation,
+            targets: targets(input.targets),
+            rules,
+            fallthrough,
+        };
+        (configuration, faults)
     }
 }
 
@@ -223,25 +215,33 @@ impl ClauseInput {
 }
 
 impl ServeInput {
-    fn serve(self, variations: &[Variation], old: Option<&Serve>, at: &str, faults: &mut Vec<Fault>) -> Option<Serve> {
+    fn serve(self, variations: &[Variation], old: Option<&Serve>, at: &str, faults: &mut Vec<Fault>) -> Serve {
         match (self.variation, self.split) {
-            (Some(variation), None) => Some(Serve::Variation(variation)),
+            (Some(variation), None) => Serve::Variation(variation),
             (None, Some(split)) => split.serve(variations, old, &format!("{at}/split"), faults),
             _ => {
                 faults.push(Fault::new(at, "either `variation` or `split` is needed"));
-                None
+                first(variations)
             }
         }
     }
 }
 
+/// In place of what is at fault.
+fn first(variations: &[Variation]) -> Serve {
+    Serve::Variation(variations.first().map(|first| first.name.clone()).unwrap_or_default())
+}
+
 impl SplitInput {
-    fn serve(self, variations: &[Variation], old: Option<&Serve>, at: &str, faults: &mut Vec<Fault>) -> Option<Serve> {
+    fn serve(self, variations: &[Variation], old: Option<&Serve>, at: &str, faults: &mut Vec<Fault>) -> Serve {
         if self.salt.as_ref().is_some_and(|salt| !share::is_salt(salt)) {
             faults.push(Fault::new(format!("{at}/salt"), "has 1 to 64 characters, U+0000 not among them"));
         }
-        let weights = share::complete(variations, &self.weights, &format!("{at}/weights"), "100000 buckets");
-        let weights = weights.map_err(|found| faults.extend(found)).ok()?;
+        let weights = share::complete(variations, &self.weights.0, &format!("{at}/weights"), "100000 buckets");
+        let weights = weights.unwrap_or_else(|found| {
+            faults.extend(found);
+            variations.iter().take(1).map(|only| (only.name.clone(), BUCKETS)).collect()
+        });
         let before = match old {
             Some(Serve::Split(split)) => Some(split),
             _ => None,
@@ -254,6 +254,6 @@ impl SplitInput {
         };
         let bucket_by = self.bucket_by.unwrap_or_else(|| TARGETING_KEY.to_owned());
         let hash = self.hash.unwrap_or_else(|| HASH_RULE.to_owned());
-        Some(Serve::Split(Split { bucket_by, salt, hash, ranges }))
+        Serve::Split(Split { bucket_by, salt, hash, ranges })
     }
 }

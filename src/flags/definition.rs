@@ -9,6 +9,9 @@ use crate::error::{Error, Result};
 use crate::input::{Faults, Reject};
 use crate::projects::well_formed_key;
 
+/// Stands for text that was refused, so that it is refused once.
+const STAND_IN: &str = "refused";
+
 /// What a flag is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Deserr)]
 #[serde(rename_all = "snake_case")]
@@ -66,10 +69,9 @@ pub struct Definition {
 #[deserr(error = Faults, deny_unknown_fields)]
 pub struct NewFlag {
     /// Unique in the project.
-    #[deserr(try_from(String) = well_formed_key -> Reject)]
     pub key: String,
-    #[deserr(rename = "type", try_from(String) = type_named -> Reject)]
-    value_type: ValueType,
+    #[deserr(rename = "type")]
+    value_type: String,
     #[deserr(default)]
     off_variation: Option<String>,
     #[deserr(default)]
@@ -94,8 +96,10 @@ pub struct NewFlag {
 #[derive(Clone, Debug, Deserr)]
 #[deserr(error = Faults, deny_unknown_fields)]
 pub struct DefinitionInput {
-    kind: Kind,
-    name: String,
+    #[deserr(default)]
+    kind: Option<Kind>,
+    #[deserr(default)]
+    name: Option<String>,
     #[deserr(default)]
     description: String,
     #[deserr(default)]
@@ -116,10 +120,13 @@ struct VariationInput {
     value: Value,
 }
 
-fn type_named(name: String) -> Result<ValueType, Reject> {
+fn type_named(name: &str, faults: &mut Vec<Fault>) -> Option<ValueType> {
     use ValueType::{Boolean, Float, Integer, Json, String};
     let known = [Boolean, String, Integer, Float, Json].into_iter().find(|t| t.name() == name);
-    known.ok_or_else(|| Reject(format!("`{name}` is none of boolean, string, integer, float, json")))
+    if known.is_none() {
+        faults.push(Fault::new("/type", format!("`{name}` is none of boolean, string, integer, float, json")));
+    }
+    known
 }
 
 fn members(value: Option<Value>) -> Result<Map<String, Value>, Reject> {
@@ -131,17 +138,33 @@ fn members(value: Option<Value>) -> Result<Map<String, Value>, Reject> {
 }
 
 impl NewFlag {
+    /// As it came, if [`NewFlag::parts`] has nothing to say against it.
+    ///
+    /// # Errors
+    /// As [`NewFlag::parts`].
+    pub fn checked(self) -> Result<Self> {
+        self.clone().parts()?;
+        Ok(self)
+    }
+
     /// The flag's type, definition and off variation.
     ///
     /// # Errors
-    /// Every fault of texts, variations and their values.
+    /// Every fault of the key, the type, texts, variations and their values.
     pub fn parts(self) -> Result<(ValueType, Definition, String)> {
         let mut faults = Vec::new();
+        let key = well_formed_key(self.key).unwrap_or_else(|Reject(message)| {
+            faults.push(Fault::new("/key", message));
+            STAND_IN.to_owned()
+        });
+        let value_type = type_named(&self.value_type, &mut faults);
         let variations = match self.variations {
-            Some(given) => variations(self.value_type, given, &mut faults),
-            None if self.value_type == ValueType::Boolean => on_off(),
+            Some(given) => variations(value_type, given, &mut faults),
+            None if value_type == Some(ValueType::Boolean) => on_off(),
             None => {
-                faults.push(Fault::new("/variations", "is required but for a boolean flag"));
+                if value_type.is_some() {
+                    faults.push(Fault::new("/variations", "is required but for a boolean flag"));
+                }
                 Vec::new()
             }
         };
@@ -151,7 +174,7 @@ impl NewFlag {
         }
         let definition = Definition {
             kind: self.kind.unwrap_or(Kind::Release),
-            name: self.name.unwrap_or_else(|| self.key.clone()),
+            name: self.name.unwrap_or(key),
             description: self.description,
             tags: self.tags,
             owner: self.owner,
@@ -160,8 +183,10 @@ impl NewFlag {
             metadata: self.metadata,
         };
         definition.check(&mut faults);
-        Error::unless_empty(faults)?;
-        Ok((self.value_type, definition, off))
+        match value_type {
+            Some(value_type) if faults.is_empty() => Ok((value_type, definition, off)),
+            _ => Err(Error::Invalid(faults)),
+        }
     }
 }
 
@@ -172,14 +197,19 @@ impl DefinitionInput {
     /// Every fault of texts, variations and their values.
     pub fn definition(self, of: ValueType) -> Result<Definition> {
         let mut faults = Vec::new();
+        for (pointer, missing) in [("/kind", self.kind.is_none()), ("/name", self.name.is_none())] {
+            if missing {
+                faults.push(Fault::new(pointer, "is required"));
+            }
+        }
         let definition = Definition {
-            kind: self.kind,
-            name: self.name,
+            kind: self.kind.unwrap_or(Kind::Release),
+            name: self.name.unwrap_or_else(|| STAND_IN.to_owned()),
             description: self.description,
             tags: self.tags,
             owner: self.owner,
             client_visible: self.client_visible,
-            variations: variations(of, self.variations, &mut faults),
+            variations: variations(Some(of), self.variations, &mut faults),
             metadata: self.metadata,
         };
         definition.check(&mut faults);
@@ -215,8 +245,8 @@ impl Definition {
     }
 }
 
-/// Values in the form of their type. Everything else about variations is checked where a flag is compiled.
-fn variations(of: ValueType, given: Vec<VariationInput>, faults: &mut Vec<Fault>) -> Vec<Variation> {
+/// Variations with values in the form of their type; of a type that is not known, as they came.
+fn variations(of: Option<ValueType>, given: Vec<VariationInput>, faults: &mut Vec<Fault>) -> Vec<Variation> {
     let count = given.len();
     if count == 0 || count > limits::VARIATIONS {
         faults.push(Fault::new("/variations", format!("a flag has 1 to {} variations", limits::VARIATIONS)));
@@ -234,13 +264,15 @@ fn variations(of: ValueType, given: Vec<VariationInput>, faults: &mut Vec<Fault>
             let message = format!("is larger than {} bytes", limits::VALUE_BYTES);
             faults.push(Fault::new(format!("/variations/{index}/value"), message));
         }
-        match of.canonical(value) {
-            Some(value) => variations.push(Variation { name, value }),
-            None => {
+        let value = match of {
+            Some(of) => of.canonical(value).unwrap_or_else(|| {
                 let message = format!("is not a value of type {}", of.name());
                 faults.push(Fault::new(format!("/variations/{index}/value"), message));
-            }
-        }
+                Value::Null
+            }),
+            None => value,
+        };
+        variations.push(Variation { name, value });
     }
     variations
 }

@@ -116,11 +116,15 @@ pub(super) fn patch_definition(
 ) -> Result<Changed<FlagView>> {
     let project = projects::project(connection, project)?;
     let mut flag = find(connection, &project.key, key)?;
+    if flag.archived_at.is_some() {
+        return Err(Error::Conflict(format!("flag {key} is archived")));
+    }
     if_match.check(flag.version)?;
     let before = serde_json::to_value(&flag.definition)?;
     let mut document = before.clone();
     merge_patch(&mut document, patch);
-    let definition = input::read::<DefinitionInput>(document)?.definition(flag.value_type)?;
+    let read = |input: DefinitionInput| input.definition(flag.value_type);
+    let definition = input::read_then(document, read)?;
     if definition == flag.definition {
         return Ok((flag.into(), Vec::new()));
     }

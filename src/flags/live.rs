@@ -80,26 +80,24 @@ impl Live {
         Ok(Self { store, environments: Arc::new(ArcSwap::from_pointee(environments)) })
     }
 
-    /// The environment of that id.
+    /// The environment of that id. One that was created since the start is read when it is first asked for.
     ///
     /// # Errors
     /// [`Error::NotFound`].
     pub fn environment(&self, id: i64) -> Result<Arc<LiveEnvironment>> {
-        self.environments.load().get(&id).cloned().ok_or_else(|| Error::NotFound("environment".to_owned()))
-    }
-
-    /// Takes in a new environment.
-    pub(super) fn know(&self, id: i64) {
-        if self.environment(id).is_err() {
-            self.reload(id);
+        let known = || self.environments.load().get(&id).cloned();
+        if let Some(environment) = known() {
+            return Ok(environment);
         }
+        self.reload(id);
+        known().ok_or_else(|| Error::NotFound("environment".to_owned()))
     }
 
     /// Takes in what was committed, in the order of the commits. A state that does not come out as announced is read
     /// again from the store.
     pub(super) fn take(&self, published: &[Arc<Published>]) {
         for change in published {
-            let Ok(environment) = self.environment(change.environment) else {
+            let Some(environment) = self.environments.load().get(&change.environment).cloned() else {
                 self.reload(change.environment);
                 continue;
             };
@@ -110,21 +108,27 @@ impl Live {
         }
     }
 
+    /// Reads an environment from the store. One that is known already stays the one that subscribers listen to.
     fn reload(&self, id: i64) {
         let read = self.store.read_now(Part::Configuration, |connection| {
             let environment = projects::environment_of_id(connection, id)?;
             load(connection, &environment)
         });
-        match read {
-            Ok(fresh) => {
-                let fresh = Arc::new(fresh);
-                self.environments.rcu(|all| {
-                    let mut all = HashMap::clone(all);
-                    all.insert(id, fresh.clone());
-                    all
-                });
+        let fresh = match read {
+            Ok(fresh) => Arc::new(fresh),
+            Err(Error::NotFound(_)) => return,
+            Err(cause) => {
+                tracing::error!(%cause, environment = id, "an environment can't be read; it stays as it was");
+                return;
             }
-            Err(cause) => tracing::error!(%cause, environment = id, "an environment can't be read; it stays as it was"),
+        };
+        self.environments.rcu(|all| {
+            let mut all = HashMap::clone(all);
+            all.entry(id).or_insert_with(|| fresh.clone());
+            all
+        });
+        if let Some(known) = self.environments.load().get(&id) {
+            known.replace(&fresh);
         }
     }
 }
@@ -171,6 +175,23 @@ impl LiveEnvironment {
         // Without subscribers there is nobody to tell.
         let _ = self.changes.send(published);
         Ok(())
+    }
+
+    /// Takes over what was read from the store, unless it is older, and shows subscribers that there is something new.
+    fn replace(&self, fresh: &Self) {
+        let newest = fresh.recent.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        if fresh.current.load().state.revision() <= self.current.load().state.revision() {
+            return;
+        }
+        self.current.store(fresh.current.load_full());
+        let last = newest.back().cloned();
+        *recent = newest;
+        drop(recent);
+        if let Some(last) = last {
+            // Without subscribers there is nobody to tell.
+            let _ = self.changes.send(last);
+        }
     }
 
     /// The environment's id.

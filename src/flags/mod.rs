@@ -12,13 +12,13 @@ mod lifecycle;
 mod live;
 mod overview;
 pub mod pages;
+mod preview;
 mod publish;
 mod rollout;
 mod service;
 pub mod share;
 mod store;
 
-use bellwether_core::allocation::Move;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -31,8 +31,9 @@ pub use lifecycle::create;
 pub use live::{CatchUp, Live, LiveEnvironment, Served};
 pub use overview::{Overview, Standing};
 pub use pages::{CanaryNote, CanarySource};
+pub use preview::{PlacedMove, Preview};
 pub use publish::Published;
-pub use rollout::RolloutInput;
+pub use rollout::{RolloutInput, Wanted};
 pub use service::{FlagFilter, Flags};
 
 use crate::clock;
@@ -112,24 +113,4 @@ impl Configured {
             allocations: record.configuration.allocations(),
         })
     }
-}
-
-/// Who would move, before anything is saved.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Preview {
-    /// Buckets that change their variation.
-    pub moved: u32,
-    /// From where to where.
-    pub moves: Vec<PlacedMove>,
-}
-
-/// A move and the split it happens in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct PlacedMove {
-    /// `fallthrough` or a rule's id.
-    #[serde(rename = "where")]
-    pub place: String,
-    /// The move.
-    #[serde(flatten)]
-    pub movement: Move,
 }

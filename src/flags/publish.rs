@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bellwether_core::message::ToSdk;
 use bellwether_core::{Change, CompiledFlag, Fault, Flag, RawValue, digest, state_hash};
 
+use super::Configuration;
 use super::live::KEPT_CHANGES;
 use super::store::{self, ConfigurationRecord, FlagRecord};
 use crate::db::Connection;
@@ -33,7 +34,26 @@ pub(super) fn render(flag: &FlagRecord, record: &mut ConfigurationRecord, prefix
         (record.served, record.digest) = (None, None);
         return Ok(());
     }
-    let served = Flag {
+    let served = served(flag, record);
+    let json = serde_json::to_string(&served)?;
+    Error::unless_empty(compiled(served, prefix))?;
+    record.digest = Some(digest(&json));
+    record.served = Some(json);
+    Ok(())
+}
+
+/// What is wrong with the flag if it were served like this, with pointers below `prefix`.
+pub(super) fn faults(
+    flag: &FlagRecord,
+    record: &ConfigurationRecord,
+    configuration: Configuration,
+    prefix: &str,
+) -> Vec<Fault> {
+    compiled(served(flag, &ConfigurationRecord { configuration, ..record.clone() }), prefix)
+}
+
+fn served(flag: &FlagRecord, record: &ConfigurationRecord) -> Flag {
+    Flag {
         key: flag.key.clone(),
         version: record.version,
         value_type: flag.value_type,
@@ -45,13 +65,14 @@ pub(super) fn render(flag: &FlagRecord, record: &mut ConfigurationRecord, prefix
         rules: record.configuration.rules.clone(),
         fallthrough: record.configuration.fallthrough.clone(),
         release: record.release.clone(),
-    };
-    let json = serde_json::to_string(&served)?;
-    CompiledFlag::compile(served)
-        .map_err(|faults| Error::Invalid(faults.into_iter().map(|fault| place(fault, prefix)).collect()))?;
-    record.digest = Some(digest(&json));
-    record.served = Some(json);
-    Ok(())
+    }
+}
+
+fn compiled(flag: Flag, prefix: &str) -> Vec<Fault> {
+    match CompiledFlag::compile(flag) {
+        Ok(_) => Vec::new(),
+        Err(faults) => faults.into_iter().map(|fault| place(fault, prefix)).collect(),
+    }
 }
 
 /// Variations belong to the flag, everything else to its configuration.

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use bellwether_core::{Fault, Target, ValueType, limits};
 use deserr::Deserr;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::change::Edited;
-use super::{Configuration, ConfigurationDocument, share};
+use super::{Configuration, ConfigurationDocument, publish, share};
 use crate::error::{Error, Result};
-use crate::input::{self, Faults};
+use crate::input::{self, Faults, Members};
 
 /// `PUT F/rollout`: exactly one of the two.
 #[derive(Clone, Debug, Deserr)]
@@ -20,24 +20,70 @@ pub struct RolloutInput {
     percentage: Option<f64>,
     /// The share of each variation, in percent.
     #[deserr(default)]
-    weights: Option<BTreeMap<String, f64>>,
+    weights: Option<Members<f64>>,
+}
+
+/// What somebody wants a configuration to be, as it was sent.
+#[derive(Clone, Debug)]
+pub enum Wanted {
+    /// A whole configuration: [`ConfigurationDocument`].
+    Whole(Value),
+    /// A merge patch of what [`super::Flags::configured`] shows.
+    Patch(Value),
+    /// Shares of the fallthrough: [`RolloutInput`].
+    Rollout(Value),
+}
+
+impl Wanted {
+    /// The configuration that would come out.
+    pub(super) fn configuration(self, edited: &Edited) -> Result<Configuration> {
+        match self {
+            Self::Whole(document) => configuration(edited, document),
+            Self::Patch(patch) => {
+                let mut document = json!({"configuration": edited.view()?.configuration});
+                input::merge_patch(&mut document, patch);
+                configuration(edited, document)
+            }
+            Self::Rollout(document) => input::read_then(document, |rollout| rolled_out(edited, &rollout)),
+        }
+    }
+
+    /// What the change is called in the audit log.
+    pub(super) fn action(&self) -> &'static str {
+        match self {
+            Self::Whole(_) | Self::Patch(_) => "flag.configure",
+            Self::Rollout(_) => "flag.rollout",
+        }
+    }
 }
 
 /// The configuration that a document describes.
-pub(super) fn configuration(edited: &Edited, document: Value) -> Result<Configuration> {
-    let document: ConfigurationDocument = input::read(document)?;
-    document.configuration(&edited.definition().variations, edited.configuration())
+fn configuration(edited: &Edited, document: Value) -> Result<Configuration> {
+    input::read_then(document, |document: ConfigurationDocument| {
+        let (next, mut faults) = document.configuration(&edited.definition().variations, edited.configuration());
+        faults.extend(publish::faults(&edited.flag, &edited.record, next.clone(), "/configuration"));
+        Error::unless_empty(faults)?;
+        Ok(next)
+    })
 }
 
 /// The configuration with other shares on its fallthrough.
 pub(super) fn rolled_out(edited: &Edited, rollout: &RolloutInput) -> Result<Configuration> {
     let variations = &edited.definition().variations;
+    let mut faults = Vec::new();
     let (named, pointer) = match (rollout.percentage, &rollout.weights) {
         (Some(percentage), None) => (of_percentage(edited, percentage)?, "/percentage"),
-        (None, Some(weights)) => (of_weights(weights)?, "/weights"),
+        (None, Some(weights)) => (of_weights(weights, &mut faults), "/weights"),
         _ => return Err(Error::invalid("", "either `percentage` or `weights` is needed")),
     };
-    let weights = share::complete(variations, &named, pointer, "100 percent").map_err(Error::Invalid)?;
+    let weights = share::complete(variations, &named, pointer, "100 percent").unwrap_or_else(|found| {
+        // Of shares that can't be, the sum says nothing.
+        let told = |fault: &Fault| faults.is_empty() || fault.pointer != pointer;
+        let found: Vec<_> = found.into_iter().filter(told).collect();
+        faults.extend(found);
+        Vec::new()
+    });
+    Error::unless_empty(faults)?;
     let mut next = edited.configuration().clone();
     next.fallthrough = share::with_weights(&next.fallthrough, &weights);
     Ok(next)
@@ -56,22 +102,17 @@ fn of_percentage(edited: &Edited, percentage: f64) -> Result<BTreeMap<String, u3
     Ok(BTreeMap::from([(of(true)?, share), (of(false)?, bellwether_core::bucket::BUCKETS - share)]))
 }
 
-fn of_weights(weights: &BTreeMap<String, f64>) -> Result<BTreeMap<String, u32>> {
-    let mut faults = Vec::new();
-    let mut named = BTreeMap::new();
-    for (name, percent) in weights {
-        match share::buckets_of_percent(*percent) {
-            Ok(buckets) => {
-                named.insert(name.clone(), buckets);
-            }
-            Err(message) => {
-                let escaped = name.replace('~', "~0").replace('/', "~1");
-                faults.push(Fault::new(format!("/weights/{escaped}"), message));
-            }
-        }
-    }
-    Error::unless_empty(faults)?;
-    Ok(named)
+/// The shares in buckets, nothing in place of one that can't be.
+fn of_weights(weights: &Members<f64>, faults: &mut Vec<Fault>) -> BTreeMap<String, u32> {
+    let buckets = weights.0.iter().map(|(name, percent)| {
+        let buckets = share::buckets_of_percent(*percent).unwrap_or_else(|message| {
+            let escaped = name.replace('~', "~0").replace('/', "~1");
+            faults.push(Fault::new(format!("/weights/{escaped}"), message));
+            0
+        });
+        (name.clone(), buckets)
+    });
+    buckets.collect()
 }
 
 /// The configuration with one user's override more (or changed), or less.

@@ -1,19 +1,17 @@
 use std::sync::Arc;
 
-use bellwether_core::{FALLTHROUGH, allocation};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::change::{Edited, Place, edit};
 use super::lifecycle::{archive, create, find, lay_out, patch_definition};
 use super::overview::{self, Overview, Standing};
 use super::publish::Published;
-use super::rollout::{RolloutInput, configuration, rolled_out, targeted};
+use super::rollout::{Wanted, targeted};
 use super::store::{self, FlagRecord};
-use super::{Configuration, Configured, FlagView, Live, NewFlag, PlacedMove, Preview, share};
+use super::{Configuration, Configured, FlagView, Live, NewFlag, Preview};
 use crate::access::{Caller, Role};
 use crate::db::{Connection, Part, Store};
 use crate::error::Result;
-use crate::input::merge_patch;
 use crate::projects::{self, Environment, NewEnvironment};
 use crate::version::IfMatch;
 
@@ -156,31 +154,34 @@ impl Flags {
         self.store.read(Part::Configuration, move |c| overview::of_place(c, &place)).await
     }
 
-    /// Replaces the whole configuration.
+    /// Changes the configuration to what is wanted.
     ///
     /// # Errors
     /// As [`edit`].
-    pub async fn put(&self, caller: &Caller, place: Place, if_match: IfMatch, document: Value) -> Result<Configured> {
-        self.edit(caller, place, if_match, "flag.configure", move |edited| configuration(edited, document)).await
-    }
-
-    /// Changes the configuration by a merge patch of what [`Flags::configured`] shows.
-    ///
-    /// # Errors
-    /// As [`edit`].
-    pub async fn patch_configuration(
+    pub async fn configure(
         &self,
         caller: &Caller,
         place: Place,
         if_match: IfMatch,
-        patch: Value,
+        wanted: Wanted,
     ) -> Result<Configured> {
-        let change = move |edited: &Edited| {
-            let mut document = json!({"configuration": edited.view()?.configuration});
-            merge_patch(&mut document, patch);
-            configuration(edited, document)
+        self.edit(caller, place, if_match, wanted.action(), move |edited| wanted.configuration(edited)).await
+    }
+
+    /// Who would move by such a change.
+    ///
+    /// # Errors
+    /// As [`Flags::configure`]; nothing is changed.
+    pub async fn preview(&self, caller: &Caller, place: Place, if_match: IfMatch, wanted: Wanted) -> Result<Preview> {
+        caller.require(Role::Viewer)?;
+        let work = move |c: &mut Connection<'_>| {
+            let edited = Edited::find(c, &place)?;
+            if_match.check(edited.record.version)?;
+            let next = wanted.configuration(&edited)?;
+            edited.allows(&next)?;
+            Ok(Preview::between(edited.configuration(), &next))
         };
-        self.edit(caller, place, if_match, "flag.configure", change).await
+        self.store.read(Part::Configuration, work).await
     }
 
     /// Turns the kill switch.
@@ -191,42 +192,6 @@ impl Flags {
         let action = if enabled { "flag.enable" } else { "flag.disable" };
         let change = move |edited: &Edited| Ok(Configuration { enabled, ..edited.configuration().clone() });
         self.edit(caller, place, if_match, action, change).await
-    }
-
-    /// Sets the shares of the fallthrough.
-    ///
-    /// # Errors
-    /// As [`edit`].
-    pub async fn rollout(
-        &self,
-        caller: &Caller,
-        place: Place,
-        if_match: IfMatch,
-        rollout: RolloutInput,
-    ) -> Result<Configured> {
-        self.edit(caller, place, if_match, "flag.rollout", move |edited| rolled_out(edited, &rollout)).await
-    }
-
-    /// Who would move by such a rollout.
-    ///
-    /// # Errors
-    /// As [`Flags::rollout`]; nothing is changed.
-    pub async fn preview_rollout(&self, caller: &Caller, place: Place, rollout: RolloutInput) -> Result<Preview> {
-        caller.require(Role::Viewer)?;
-        let work = move |c: &mut Connection<'_>| {
-            let edited = Edited::find(c, &place)?;
-            let next = rolled_out(&edited, &rollout)?;
-            let before = share::ranges(&edited.configuration().fallthrough);
-            let moves = allocation::moves(&before, &share::ranges(&next.fallthrough));
-            Ok(Preview {
-                moved: moves.iter().map(|m| m.buckets).sum(),
-                moves: moves
-                    .into_iter()
-                    .map(|movement| PlacedMove { place: FALLTHROUGH.to_owned(), movement })
-                    .collect(),
-            })
-        };
-        self.store.read(Part::Configuration, work).await
     }
 
     /// Serves one user a variation whatever the rules say; with `None`, no longer.
@@ -284,9 +249,7 @@ impl Flags {
             let published = lay_out(c, &project, environment.id)?;
             Ok((projects::environment_of_id(c, environment.id)?, published.into_iter().collect()))
         };
-        let created = self.write(work).await?;
-        self.live.know(created.id);
-        Ok(created)
+        self.write(work).await
     }
 }
 

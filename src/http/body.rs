@@ -33,6 +33,14 @@ impl Json {
         input::read(self.0)
     }
 
+    /// The body as what `make` makes of it, or every fault of it.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`], or what `make` says.
+    pub fn read_then<T: Deserr<Faults>, U>(self, make: impl FnOnce(T) -> Result<U>) -> Result<U> {
+        input::read_then(self.0, make)
+    }
+
     /// As [`Json::read`], with a body left out standing for the default.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderValue};
-use actix_web::{HttpResponse, ResponseError};
+use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use bellwether_core::{ErrorCode, Fault};
 use serde::Serialize;
 
@@ -101,19 +101,18 @@ struct OfrepMembers {
 }
 
 /// The answer to an error of ours.
-pub fn respond(error: &Error, path: &str, request_id: &str) -> HttpResponse {
+pub fn respond(error: &Error, request: &HttpRequest, request_id: &str) -> HttpResponse {
     let mut kind = Kind::of(error);
-    if path.starts_with("/ofrep/") && kind.status == StatusCode::UNPROCESSABLE_ENTITY {
+    if request.path().starts_with("/ofrep/") && kind.status == StatusCode::UNPROCESSABLE_ENTITY {
         kind.status = StatusCode::BAD_REQUEST;
     }
-    let faults: &[Fault] = if let Error::Invalid(faults) = error { faults } else { &[] };
     let code = match error {
         Error::NotFound(_) => ErrorCode::FlagNotFound,
         Error::Malformed(_) => ErrorCode::ParseError,
         Error::Invalid(_) => ErrorCode::InvalidContext,
         _ => ErrorCode::General,
     };
-    let mut response = document(kind, error.to_string(), faults, code, path, request_id);
+    let mut response = document(kind, error.to_string(), error.faults(), code, request, request_id);
     let headers = response.headers_mut();
     match error {
         Error::Unauthenticated(_) => headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
@@ -129,14 +128,14 @@ pub fn respond(error: &Error, path: &str, request_id: &str) -> HttpResponse {
 }
 
 /// The answer to a status that the framework gave without a document.
-pub fn respond_status(status: StatusCode, path: &str, request_id: &str) -> HttpResponse {
+pub fn respond_status(status: StatusCode, request: &HttpRequest, request_id: &str) -> HttpResponse {
     let kind = Kind::of_status(status);
     let code = if status == StatusCode::NOT_FOUND { ErrorCode::FlagNotFound } else { ErrorCode::General };
-    document(kind, kind.title.to_owned(), &[], code, path, request_id)
+    document(kind, kind.title.to_owned(), &[], code, request, request_id)
 }
 
 /// An OFREP evaluation that ended in an error code rather than a value.
-pub fn respond_ofrep(code: ErrorCode, detail: String, path: &str, request_id: &str) -> HttpResponse {
+pub fn respond_ofrep(code: ErrorCode, detail: String, request: &HttpRequest, request_id: &str) -> HttpResponse {
     let kind = match code {
         ErrorCode::FlagNotFound => {
             Kind { status: StatusCode::NOT_FOUND, code: "not_found", title: "There is no such flag" }
@@ -144,7 +143,7 @@ pub fn respond_ofrep(code: ErrorCode, detail: String, path: &str, request_id: &s
         ErrorCode::General => Kind::of_status(StatusCode::INTERNAL_SERVER_ERROR),
         _ => Kind { status: StatusCode::BAD_REQUEST, code: "invalid", title: "The flag can't be evaluated for this" },
     };
-    document(kind, detail, &[], code, path, request_id)
+    document(kind, detail, &[], code, request, request_id)
 }
 
 fn document(
@@ -152,11 +151,13 @@ fn document(
     detail: String,
     errors: &[Fault],
     code: ErrorCode,
-    path: &str,
+    request: &HttpRequest,
     request_id: &str,
 ) -> HttpResponse {
+    let path = request.path();
     let ofrep = path.starts_with("/ofrep/").then(|| OfrepMembers {
-        key: path.strip_prefix("/ofrep/v1/evaluate/flags/").map(str::to_owned),
+        // The one variable part of a path there, decoded.
+        key: request.match_info().load().ok(),
         error_code: code,
         error_details: detail.clone(),
     });

@@ -69,19 +69,18 @@ fn accepted_id(headers: &HeaderMap) -> Option<String> {
 
 /// Gives an error without a document its document, or its page where a person is looking.
 fn documented(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxBody> {
-    let path = response.request().path().to_owned();
     let error = response.response().error().and_then(|error| error.as_error::<Error>());
     let (mut document, kind, detail) = match error {
         Some(error) => {
-            log(error, &path, id);
-            (problem::respond(error, &path, id), Kind::of(error), error.to_string())
+            log(error, response.request().path(), id);
+            (problem::respond(error, response.request(), id), Kind::of(error), error.to_string())
         }
         None if response.headers().contains_key(header::CONTENT_TYPE) && response.response().error().is_none() => {
             return response;
         }
         None => {
             let kind = Kind::of_status(response.status());
-            (problem::respond_status(response.status(), &path, id), kind, kind.title.to_owned())
+            (problem::respond_status(response.status(), response.request(), id), kind, kind.title.to_owned())
         }
     };
     if page::is_shown(response.request().uri(), response.request().headers()) {

@@ -104,8 +104,9 @@ impl<T: DeserializeOwned> FromRequest for Posted<T> {
         let user = PageCaller::of(request);
         let text = form::text(request, payload.take());
         Box::pin(async move {
-            let text = text.await?;
+            let text = text.await;
             let user = user?;
+            let text = text?;
             let proof: Proof = form::read(&text)?;
             if !user.token.has_derived(CSRF, &proof.csrf_token) {
                 let what = "the form is of another session; reload the page and try again";

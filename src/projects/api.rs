@@ -6,6 +6,7 @@ use super::Projects;
 use crate::access::Caller;
 use crate::error::Result;
 use crate::http::{Json, Paging, tagged};
+use crate::version::IfMatch;
 
 /// The routes under `/api/v1`, but for `P/environments`: making one lays out every flag in it.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -40,14 +41,20 @@ async fn change(
     caller: Caller,
     projects: web::Data<Projects>,
     path: web::Path<String>,
+    if_match: IfMatch,
     body: Json,
 ) -> Result<HttpResponse> {
-    let changed = projects.change(&caller, path.into_inner(), body.read()?).await?;
+    let changed = projects.change(&caller, path.into_inner(), if_match, body.read()?).await?;
     Ok(tagged(HttpResponse::Ok(), changed.version, &changed))
 }
 
-async fn delete(caller: Caller, projects: web::Data<Projects>, path: web::Path<String>) -> Result<HttpResponse> {
-    projects.delete(&caller, path.into_inner()).await?;
+async fn delete(
+    caller: Caller,
+    projects: web::Data<Projects>,
+    path: web::Path<String>,
+    if_match: IfMatch,
+) -> Result<HttpResponse> {
+    projects.delete(&caller, path.into_inner(), if_match).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
@@ -65,10 +72,11 @@ async fn change_environment(
     caller: Caller,
     projects: web::Data<Projects>,
     path: web::Path<(String, String)>,
+    if_match: IfMatch,
     body: Json,
 ) -> Result<HttpResponse> {
     let (project, key) = path.into_inner();
-    let changed = projects.change_environment(&caller, project, key, body.read()?).await?;
+    let changed = projects.change_environment(&caller, project, key, if_match, body.read()?).await?;
     Ok(tagged(HttpResponse::Ok(), changed.version, &changed))
 }
 
@@ -76,8 +84,9 @@ async fn delete_environment(
     caller: Caller,
     projects: web::Data<Projects>,
     path: web::Path<(String, String)>,
+    if_match: IfMatch,
 ) -> Result<HttpResponse> {
     let (project, key) = path.into_inner();
-    projects.delete_environment(&caller, project, key).await?;
+    projects.delete_environment(&caller, project, key, if_match).await?;
     Ok(HttpResponse::NoContent().finish())
 }

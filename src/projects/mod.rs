@@ -3,6 +3,7 @@
 pub mod api;
 mod input;
 pub mod pages;
+mod service;
 mod store;
 
 use bellwether_core::state_hash;
@@ -10,14 +11,14 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
-pub use pages::Frame;
-
 pub use input::{EnvironmentChange, NewEnvironment, NewProject, ProjectChange, well_formed_key};
+pub use pages::Frame;
+pub use service::Projects;
 
-use crate::access::{Caller, Role};
+use crate::access::Caller;
 use crate::audit::{self, Entry};
 use crate::clock;
-use crate::db::{Connection, Part, Store};
+use crate::db::Connection;
 use crate::error::{Error, Result};
 
 /// The project that every store begins with.
@@ -79,146 +80,10 @@ pub struct Environment {
     pub updated_at: DateTime<Utc>,
 }
 
-/// The service for projects and environments.
-#[derive(Clone)]
-pub struct Projects {
-    store: Store,
-}
-
-impl Projects {
-    /// Over `store`.
-    pub fn new(store: Store) -> Self {
-        Self { store }
-    }
-
-    /// Every project.
-    ///
-    /// # Errors
-    /// When the caller may not, or the store does not answer.
-    pub async fn list(&self, caller: &Caller) -> Result<Vec<Project>> {
-        caller.require(Role::Viewer)?;
-        self.store.read(Part::Configuration, store::all).await
-    }
-
-    /// One project.
-    ///
-    /// # Errors
-    /// As [`Projects::list`], or when there is none of that key.
-    pub async fn get(&self, caller: &Caller, key: String) -> Result<Project> {
-        caller.require(Role::Viewer)?;
-        self.store.read(Part::Configuration, move |c| project(c, &key)).await
-    }
-
-    /// A new project with the three environments that every project begins with.
-    ///
-    /// # Errors
-    /// When the caller is no admin or the key is taken.
-    pub async fn create(&self, caller: &Caller, new: NewProject) -> Result<Project> {
-        caller.require(Role::Admin)?;
-        let caller = caller.clone();
-        self.store.write(Part::Configuration, move |c| create(c, &caller, new)).await
-    }
-
-    /// Changes a project's name or description.
-    ///
-    /// # Errors
-    /// When the caller is no admin or there is none of that key.
-    pub async fn change(&self, caller: &Caller, key: String, change: ProjectChange) -> Result<Project> {
-        caller.require(Role::Admin)?;
-        let caller = caller.clone();
-        let work = move |c: &mut Connection<'_>| {
-            let before = project(c, &key)?;
-            let mut after = Project { version: before.version + 1, updated_at: clock::now(), ..before.clone() };
-            after.name = change.name.unwrap_or(after.name);
-            after.description = change.description.unwrap_or(after.description);
-            store::update(c, &after)?;
-            let changes = audit::diff(&serde_json::to_value(&before)?, &serde_json::to_value(&after)?);
-            audit::record(c, &caller, Entry { action: "project.update", changes, ..about(&after.key, None) })?;
-            Ok(after)
-        };
-        self.store.write(Part::Configuration, work).await
-    }
-
-    /// Deletes a project without flags.
-    ///
-    /// # Errors
-    /// [`Error::Conflict`] while flags belong to it.
-    pub async fn delete(&self, caller: &Caller, key: String) -> Result<()> {
-        caller.require(Role::Admin)?;
-        let caller = caller.clone();
-        let work = move |c: &mut Connection<'_>| {
-            let before = project(c, &key)?;
-            if !store::delete(c, before.id)? {
-                return Err(Error::Conflict(format!(
-                    "project {key} still has flags; it can be deleted when it has none"
-                )));
-            }
-            let changes = audit::whole(Some(serde_json::to_value(&before)?), None);
-            audit::record(c, &caller, Entry { action: "project.delete", changes, ..about(&before.key, None) })
-        };
-        self.store.write(Part::Configuration, work).await
-    }
-
-    /// The environments of a project, in their order.
-    ///
-    /// # Errors
-    /// As [`Projects::get`].
-    pub async fn environments(&self, caller: &Caller, project_key: String) -> Result<Vec<Environment>> {
-        caller.require(Role::Viewer)?;
-        self.store.read(Part::Configuration, move |c| environments(c, &project_key)).await
-    }
-
-    /// One environment.
-    ///
-    /// # Errors
-    /// As [`Projects::get`].
-    pub async fn environment(&self, caller: &Caller, project_key: String, key: String) -> Result<Environment> {
-        caller.require(Role::Viewer)?;
-        self.store.read(Part::Configuration, move |c| environment(c, &project_key, &key)).await
-    }
-
-    /// Changes an environment's name or whether it is production.
-    ///
-    /// # Errors
-    /// When the caller is no admin or there is none of that key.
-    pub async fn change_environment(
-        &self,
-        caller: &Caller,
-        project_key: String,
-        key: String,
-        change: EnvironmentChange,
-    ) -> Result<Environment> {
-        caller.require(Role::Admin)?;
-        let caller = caller.clone();
-        let work = move |c: &mut Connection<'_>| {
-            let before = environment(c, &project_key, &key)?;
-            let mut after = Environment { version: before.version + 1, updated_at: clock::now(), ..before.clone() };
-            after.name = change.name.unwrap_or(after.name);
-            after.production = change.production.unwrap_or(after.production);
-            store::update_environment(c, &after)?;
-            let changes = audit::diff(&serde_json::to_value(&before)?, &serde_json::to_value(&after)?);
-            let entry = Entry { action: "environment.update", changes, ..about(&after.project, Some(&after.key)) };
-            audit::record(c, &caller, entry)?;
-            Ok(after)
-        };
-        self.store.write(Part::Configuration, work).await
-    }
-
-    /// Deletes an environment with every flag's configuration in it, and its keys.
-    ///
-    /// # Errors
-    /// When the caller is no admin or there is none of that key.
-    pub async fn delete_environment(&self, caller: &Caller, project_key: String, key: String) -> Result<()> {
-        caller.require(Role::Admin)?;
-        let caller = caller.clone();
-        let work = move |c: &mut Connection<'_>| {
-            let before = environment(c, &project_key, &key)?;
-            store::delete_environment(c, before.id)?;
-            let changes = audit::whole(Some(serde_json::to_value(&before)?), None);
-            let entry = Entry { action: "environment.delete", changes, ..about(&before.project, Some(&before.key)) };
-            audit::record(c, &caller, entry)
-        };
-        self.store.write(Part::Configuration, work).await
+impl Environment {
+    /// Its id in the store, which keys belong to.
+    pub fn id(&self) -> i64 {
+        self.id
     }
 }
 

@@ -3,8 +3,9 @@ CREATE TABLE meta (
     value TEXT NOT NULL
 );
 
+-- Numbers are never given again (AUTOINCREMENT): keys, the log and what is in memory go by them.
 CREATE TABLE projects (
-    id INTEGER NOT NULL PRIMARY KEY,
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     key TEXT NOT NULL UNIQUE,
     name TEXT NOT NULL,
     description TEXT NOT NULL,
@@ -14,7 +15,7 @@ CREATE TABLE projects (
 );
 
 CREATE TABLE environments (
-    id INTEGER NOT NULL PRIMARY KEY,
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     project_id BIGINT NOT NULL REFERENCES projects (id) ON DELETE CASCADE,
     key TEXT NOT NULL,
     name TEXT NOT NULL,

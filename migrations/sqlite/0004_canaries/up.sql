@@ -12,7 +12,7 @@ CREATE TABLE canaries (
 CREATE INDEX canaries_by_state ON canaries (state);
 
 CREATE TABLE canary_log (
-    id INTEGER NOT NULL PRIMARY KEY,
+    id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT,
     flag_id BIGINT NOT NULL,
     environment_id BIGINT NOT NULL REFERENCES environments (id) ON DELETE CASCADE,
     release_id TEXT,

@@ -76,3 +76,8 @@ pub use builder::{ClientBuilder, ConnectError};
 pub use client::Client;
 pub use detail::Detail;
 pub use scope::{Scope, Timer};
+
+/// The README's example is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -4,8 +4,8 @@ use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
 use crate::access::Caller;
-use crate::error::Result;
-use crate::flags::{Configured, Flags, Place};
+use crate::error::{Error, Result};
+use crate::flags::{Configured, Flags, Place, Wanted};
 use crate::http::{Json, tagged};
 use crate::version::IfMatch;
 
@@ -21,93 +21,111 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(under("/targets/{variation}/{key}").put(target).delete(untarget));
 }
 
-/// Where a request under `F` points.
 #[derive(Deserialize)]
-pub struct Path {
+struct TargetPath {
     project: String,
     environment: String,
     flag: String,
-}
-
-impl From<Path> for Place {
-    fn from(path: Path) -> Self {
-        Self { project: path.project, environment: path.environment, flag: path.flag }
-    }
-}
-
-#[derive(Deserialize)]
-struct TargetPath {
-    #[serde(flatten)]
-    place: Path,
     variation: String,
     key: String,
 }
 
+impl TargetPath {
+    fn parts(self) -> (Place, String, String) {
+        let place = Place { project: self.project, environment: self.environment, flag: self.flag };
+        (place, self.variation, self.key)
+    }
+}
+
 #[derive(Deserialize)]
-struct Preview {
+struct Query {
     preview: Option<String>,
+}
+
+impl Query {
+    /// Whether the change is only to be previewed. What is unclear is refused: taken for "no", it would change things.
+    fn preview(&self) -> Result<bool> {
+        match self.preview.as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(Error::invalid("/preview", "is `true` or `false`")),
+        }
+    }
 }
 
 fn respond(configured: &Configured) -> HttpResponse {
     tagged(HttpResponse::Ok(), configured.version, configured)
 }
 
-async fn get(caller: Caller, flags: web::Data<Flags>, path: web::Path<Path>) -> Result<HttpResponse> {
-    Ok(respond(&flags.configured(&caller, path.into_inner().into()).await?))
+async fn get(caller: Caller, flags: web::Data<Flags>, path: web::Path<Place>) -> Result<HttpResponse> {
+    Ok(respond(&flags.configured(&caller, path.into_inner()).await?))
 }
 
 async fn put(
     caller: Caller,
     flags: web::Data<Flags>,
-    path: web::Path<Path>,
+    path: web::Path<Place>,
+    query: web::Query<Query>,
     if_match: IfMatch,
     body: Json,
 ) -> Result<HttpResponse> {
-    Ok(respond(&flags.put(&caller, path.into_inner().into(), if_match.required()?, body.0).await?))
+    let if_match = if query.preview()? { if_match } else { if_match.required()? };
+    configure(&caller, &flags, path.into_inner(), &query, if_match, Wanted::Whole(body.0)).await
 }
 
 async fn patch(
     caller: Caller,
     flags: web::Data<Flags>,
-    path: web::Path<Path>,
+    path: web::Path<Place>,
+    query: web::Query<Query>,
     if_match: IfMatch,
     body: Json,
 ) -> Result<HttpResponse> {
-    let place = path.into_inner().into();
-    Ok(respond(&flags.patch_configuration(&caller, place, if_match.required()?, body.0).await?))
+    let if_match = if query.preview()? { if_match } else { if_match.required()? };
+    configure(&caller, &flags, path.into_inner(), &query, if_match, Wanted::Patch(body.0)).await
+}
+
+async fn configure(
+    caller: &Caller,
+    flags: &Flags,
+    path: Place,
+    query: &Query,
+    if_match: IfMatch,
+    wanted: Wanted,
+) -> Result<HttpResponse> {
+    if query.preview()? {
+        return Ok(HttpResponse::Ok().json(flags.preview(caller, path, if_match, wanted).await?));
+    }
+    Ok(respond(&flags.configure(caller, path, if_match, wanted).await?))
 }
 
 async fn enable(
     caller: Caller,
     flags: web::Data<Flags>,
-    path: web::Path<Path>,
+    path: web::Path<Place>,
     if_match: IfMatch,
 ) -> Result<HttpResponse> {
-    Ok(respond(&flags.switch(&caller, path.into_inner().into(), if_match, true).await?))
+    Ok(respond(&flags.switch(&caller, path.into_inner(), if_match, true).await?))
 }
 
 async fn disable(
     caller: Caller,
     flags: web::Data<Flags>,
-    path: web::Path<Path>,
+    path: web::Path<Place>,
     if_match: IfMatch,
 ) -> Result<HttpResponse> {
-    Ok(respond(&flags.switch(&caller, path.into_inner().into(), if_match, false).await?))
+    Ok(respond(&flags.switch(&caller, path.into_inner(), if_match, false).await?))
 }
 
 async fn rollout(
     caller: Caller,
     flags: web::Data<Flags>,
-    path: web::Path<Path>,
-    query: web::Query<Preview>,
+    path: web::Path<Place>,
+    query: web::Query<Query>,
     if_match: IfMatch,
     body: Json,
 ) -> Result<HttpResponse> {
-    let (place, rollout) = (path.into_inner().into(), body.read()?);
-    if query.preview.as_deref() == Some("true") {
-        return Ok(HttpResponse::Ok().json(flags.preview_rollout(&caller, place, rollout).await?));
-    }
-    Ok(respond(&flags.rollout(&caller, place, if_match, rollout).await?))
+    configure(&caller, &flags, path.into_inner(), &query, if_match, Wanted::Rollout(body.0)).await
 }
 
 async fn target(
@@ -116,8 +134,8 @@ async fn target(
     path: web::Path<TargetPath>,
     if_match: IfMatch,
 ) -> Result<HttpResponse> {
-    let TargetPath { place, variation, key } = path.into_inner();
-    Ok(respond(&flags.target(&caller, place.into(), if_match, variation, key, true).await?))
+    let (place, variation, key) = path.into_inner().parts();
+    Ok(respond(&flags.target(&caller, place, if_match, variation, key, true).await?))
 }
 
 async fn untarget(
@@ -126,6 +144,6 @@ async fn untarget(
     path: web::Path<TargetPath>,
     if_match: IfMatch,
 ) -> Result<HttpResponse> {
-    let TargetPath { place, variation, key } = path.into_inner();
-    Ok(respond(&flags.target(&caller, place.into(), if_match, variation, key, false).await?))
+    let (place, variation, key) = path.into_inner().parts();
+    Ok(respond(&flags.target(&caller, place, if_match, variation, key, false).await?))
 }

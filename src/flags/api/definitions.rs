@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use crate::access::Caller;
 use crate::error::Result;
-use crate::flags::{FlagFilter, Flags};
+use crate::flags::{FlagFilter, Flags, NewFlag};
 use crate::http::{Json, Page, Paging, tagged};
 use crate::projects::Projects;
 use crate::version::IfMatch;
@@ -43,7 +43,7 @@ async fn list(
 }
 
 async fn create(caller: Caller, flags: web::Data<Flags>, path: web::Path<String>, body: Json) -> Result<HttpResponse> {
-    let created = flags.create(&caller, path.into_inner(), body.read()?).await?;
+    let created = flags.create(&caller, path.into_inner(), body.read_then(NewFlag::checked)?).await?;
     Ok(tagged(HttpResponse::Created(), created.version, &created))
 }
 

@@ -26,7 +26,7 @@ pub(super) async fn evaluate(
     let outcome = found.ok_or(ErrorCode::FlagNotFound).and_then(|entry| entry.compiled().evaluate(&context));
     Ok(match outcome {
         Ok(evaluation) => HttpResponse::Ok().json(success(key, &evaluation, served.state.revision())),
-        Err(code) => problem::respond_ofrep(code, explain(code, key), http.path(), &request::id(&http)),
+        Err(code) => problem::respond_ofrep(code, explain(code, key), &http, &request::id(&http)),
     })
 }
 

@@ -1,0 +1,11 @@
+mod archive;
+mod buckets;
+mod configuration;
+mod create;
+mod faults;
+mod list;
+mod patch;
+mod preview;
+mod rollout;
+mod switch;
+mod targets;

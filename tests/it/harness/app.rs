@@ -1,0 +1,197 @@
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bellwether::app::{App, Services};
+use bellwether::config::Settings;
+use bellwether::db::DatabaseUrl;
+use bellwether::measurements::Cut;
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::sync::Mutex;
+
+use super::{Call, Credentials, FLAGS, Keys, configured, environment, within};
+
+/// A database that tests run on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Backend {
+    /// SQLite, in a folder of the test's own.
+    Sqlite,
+}
+
+/// A server and what it takes to talk to it; clones are the same one.
+#[derive(Clone)]
+pub(crate) struct TestApp {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    folder: TempDir,
+    url: DatabaseUrl,
+    credentials: Credentials,
+    http: Client,
+    running: Mutex<Option<App>>,
+    now: std::sync::Mutex<Option<(SocketAddr, Services)>>,
+}
+
+impl TestApp {
+    /// Starts a server over a fresh store.
+    pub(crate) async fn start(backend: Backend) -> Self {
+        // TLS of the HTTP client; another test may have installed it.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let folder = tempfile::tempdir().unwrap();
+        let url: DatabaseUrl = match backend {
+            Backend::Sqlite => format!("sqlite://{}/bellwether.db", folder.path().display()).parse().unwrap(),
+        };
+        let store = bellwether::app::open(&url).unwrap();
+        let credentials = Credentials::create(&store);
+        drop(store);
+        let inner = Inner {
+            folder,
+            url,
+            credentials,
+            http: client(),
+            running: Mutex::default(),
+            now: std::sync::Mutex::default(),
+        };
+        let app = Self { inner: Arc::new(inner) };
+        app.start_again().await;
+        app
+    }
+
+    /// Ends the server as a signal does. What it kept stays.
+    pub(crate) async fn stop(&self) {
+        let running = self.inner.running.lock().await.take();
+        // The services keep the store open.
+        *self.inner.now.lock().unwrap() = None;
+        if let Some(running) = running {
+            within("the end of the server", running.stop()).await;
+        }
+    }
+
+    /// Starts it again over the same store, on another port.
+    pub(crate) async fn start_again(&self) {
+        let listen = SocketAddr::from(([127, 0, 0, 1], 0));
+        // Windows as short as can be, so that tests need not wait long for their end.
+        let cut = Cut { window_seconds: 1, grace_seconds: 1 };
+        let settings = Settings { listen, database_url: self.inner.url.clone(), cut };
+        let running = App::start(settings).await.unwrap();
+        *self.inner.now.lock().unwrap() = Some((running.address, running.services.clone()));
+        *self.inner.running.lock().await = Some(running);
+    }
+
+    /// The server's services, as the program itself uses them.
+    pub(crate) fn services(&self) -> Services {
+        self.inner.now.lock().unwrap().as_ref().expect("the server runs").1.clone()
+    }
+
+    /// Where it listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.inner.now.lock().unwrap().as_ref().expect("the server runs").0
+    }
+
+    /// Its URL.
+    pub(crate) fn origin(&self) -> String {
+        format!("http://{}", self.address())
+    }
+
+    /// The folder that holds its store, and nothing else.
+    pub(crate) fn folder(&self) -> &std::path::Path {
+        self.inner.folder.path()
+    }
+
+    /// Where its store is.
+    pub(crate) fn database_url(&self) -> &DatabaseUrl {
+        &self.inner.url
+    }
+
+    /// A credential of each kind.
+    pub(crate) fn credentials(&self) -> &Credentials {
+        &self.inner.credentials
+    }
+
+    /// The keys of an environment.
+    pub(crate) fn keys(&self, environment: &str) -> &Keys {
+        &self.inner.credentials.environments[environment]
+    }
+
+    /// A request by the admin.
+    pub(crate) fn call(&self, method: Method, path: &str) -> Call {
+        Call::new(self.inner.http.clone(), self.origin(), method, path).by(&self.inner.credentials.admin)
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Call {
+        self.call(Method::GET, path)
+    }
+
+    pub(crate) fn post(&self, path: &str, body: &Value) -> Call {
+        self.call(Method::POST, path).json(body)
+    }
+
+    pub(crate) fn put(&self, path: &str, body: &Value) -> Call {
+        self.call(Method::PUT, path).json(body)
+    }
+
+    pub(crate) fn patch(&self, path: &str, body: &Value) -> Call {
+        self.call(Method::PATCH, path).json(body)
+    }
+
+    pub(crate) fn delete(&self, path: &str) -> Call {
+        self.call(Method::DELETE, path)
+    }
+
+    /// A PUT without a body.
+    pub(crate) fn put_nothing(&self, path: &str) -> Call {
+        self.call(Method::PUT, path)
+    }
+
+    /// Has a boolean flag.
+    pub(crate) async fn with_flag(self, key: &str) -> Self {
+        self.post(FLAGS, &json!({"key": key, "type": "boolean"})).await.expect(201);
+        self
+    }
+
+    /// Has a string flag whose variations are named like their values; the last one is served.
+    pub(crate) async fn with_string_flag(self, key: &str, variations: &[&str]) -> Self {
+        let variations: Vec<_> = variations.iter().map(|name| json!({"name": name, "value": name})).collect();
+        self.post(FLAGS, &json!({"key": key, "type": "string", "variations": variations})).await.expect(201);
+        self
+    }
+
+    /// `F` as it is now.
+    pub(crate) async fn configured(&self, environment: &str, flag: &str) -> Value {
+        self.get(&configured(environment, flag, "")).await.expect(200)
+    }
+
+    /// Replaces the configuration of `F`, whatever it was.
+    pub(crate) fn configure(&self, environment: &str, flag: &str, configuration: &Value) -> Call {
+        self.put(&configured(environment, flag, ""), &json!({"configuration": configuration})).any_version()
+    }
+
+    /// Sets the share of a boolean flag's `true` variation, in percent.
+    pub(crate) async fn roll_out(&self, environment: &str, flag: &str, percentage: f64) -> Value {
+        let body = json!({"percentage": percentage});
+        self.put(&configured(environment, flag, "/rollout"), &body).await.expect(200)
+    }
+
+    /// The revision of an environment.
+    pub(crate) async fn revision(&self, key: &str) -> u64 {
+        self.get(&environment(key)).await.expect(200)["revision"].as_u64().unwrap()
+    }
+
+    /// What a flag serves to a context, by OFREP and with the environment's server key.
+    pub(crate) fn evaluate(&self, environment: &str, flag: &str, context: &Value) -> Call {
+        let path = format!("/ofrep/v1/evaluate/flags/{flag}");
+        self.post(&path, &json!({"context": context})).by(&self.keys(environment).server)
+    }
+
+    /// The snapshot of an environment, with its server key.
+    pub(crate) async fn snapshot(&self, environment: &str) -> Value {
+        self.get("/api/v1/snapshot").by(&self.keys(environment).server).await.expect(200)
+    }
+}
+
+/// A client that shows bodies as they come.
+fn client() -> Client {
+    Client::builder().no_proxy().gzip(false).redirect(reqwest::redirect::Policy::none()).build().unwrap()
+}

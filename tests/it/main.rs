@@ -1,0 +1,21 @@
+//! The server from outside: over HTTP, WebSocket, the SDK and the command line. Files are named like the routes.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test that panics has failed, which is what it is for"
+)]
+
+mod access;
+mod audit;
+mod canary;
+mod edge;
+mod flags;
+mod harness;
+mod ofrep;
+mod pages;
+mod projects;
+mod readme;
+mod routes;
+mod snapshot;
+mod story;
