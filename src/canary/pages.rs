@@ -29,12 +29,11 @@ use super::{Act, State};
 /// The routes under `/ui`.
 pub fn routes(config: &mut web::ServiceConfig) {
     let canary = "/projects/{project}/environments/{environment}/flags/{flag}/canary";
-    let acts = "{act:start|advance|pause|resume|rollback|promote}";
     config
         .service(web::resource(canary).get(handlers::show))
         .service(web::resource(format!("{canary}/live")).get(handlers::follow))
         .service(web::resource(format!("{canary}/verdicts/{{id}}")).get(handlers::record))
-        .service(web::resource(format!("{canary}/{acts}")).post(handlers::act));
+        .service(web::resource(format!("{canary}/{{act}}")).post(handlers::act));
 }
 
 /// A canary's page, or what to do where there is none.

@@ -2,7 +2,6 @@ use std::sync::Arc;
 
 use bellwether_core::State as Snapshot;
 use chrono::{DateTime, Utc};
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::record::{Canary, LogItem, State};
@@ -27,8 +26,7 @@ pub struct Canaries {
 }
 
 /// What a person may do with a canary.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
     /// Begin a release.
     Start,
@@ -57,7 +55,7 @@ pub struct Detail {
     pub log: Vec<LogItem>,
 }
 
-/// The last closed windows of a release.
+/// The last windows of a release that its guards have taken in.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Windows {
     /// The start of the first.
@@ -133,17 +131,15 @@ impl Canaries {
         self.store.read(Part::Configuration, work).await
     }
 
-    /// The last closed windows of a canary's release, at most `most`, and the span of time they are from: the start of
-    /// the first and of the last, whether anything was reported there or not. Nothing before the first has closed.
+    /// The last windows of a canary's release that its guards have taken in, at most `most`; nothing before the first.
     ///
     /// # Errors
     /// When the caller may not, or the store does not answer.
     pub async fn windows(&self, caller: &Caller, canary: &Canary, most: u16) -> Result<Option<Windows>> {
         caller.require(Role::Viewer)?;
         let Some(progress) = &canary.progress else { return Ok(None) };
-        let (cut, now) = (self.cut(), clock::now());
-        let end = progress.ended_at.map_or(now, |ended| cut.start_of(ended));
-        let last = cut.last_closed(now).min(end);
+        let cut = self.cut();
+        let last = progress.next_window(cut.window()) - cut.window();
         let first = progress.first_window.max(last - cut.window() * i32::from(most.saturating_sub(1)));
         if first > last {
             return Ok(None);

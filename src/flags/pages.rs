@@ -33,10 +33,12 @@ pub struct Desk {
 
 /// The routes under `/ui`.
 pub fn routes(config: &mut web::ServiceConfig) {
-    let switch = "/projects/{project}/environments/{environment}/flags/{flag}/{way:enable|disable}";
+    let f = "/projects/{project}/environments/{environment}/flags/{flag}";
+    let switch = |way: &str| web::resource(format!("{f}/{way}"));
     config
         .service(web::resource("/projects/{project}/flags").get(list::show))
-        .service(web::resource(switch).get(switch::ask).post(switch::turn));
+        .service(switch("enable").get(switch::ask::<true>).post(switch::turn::<true>))
+        .service(switch("disable").get(switch::ask::<false>).post(switch::turn::<false>));
 }
 
 /// The flags of a project, with a switch per environment.

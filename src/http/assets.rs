@@ -76,9 +76,13 @@ impl Asset {
 
 /// The routes.
 pub fn routes(config: &mut web::ServiceConfig) {
-    config.service(web::resource("/static/{name}").get(get)).service(
-        web::resource("/favicon.ico").get(|request: HttpRequest| async move { send("bell.svg", None, &request) }),
-    );
+    for asset in ASSETS.iter() {
+        let get = move |query: web::Query<Version>, request: HttpRequest| async move {
+            send(asset, query.v.as_deref(), &request)
+        };
+        config.service(web::resource(format!("/static/{}", asset.name)).get(get));
+    }
+    config.service(web::resource("/favicon.ico").get(favicon));
 }
 
 #[derive(Deserialize)]
@@ -86,17 +90,17 @@ struct Version {
     v: Option<String>,
 }
 
-async fn get(path: web::Path<String>, query: web::Query<Version>, request: HttpRequest) -> Result<HttpResponse> {
-    send(&path, query.v.as_deref(), &request)
+async fn favicon(request: HttpRequest) -> Result<HttpResponse> {
+    let icon = find("bell.svg").ok_or_else(|| Error::NotFound("icon".to_owned()))?;
+    Ok(send(icon, None, &request))
 }
 
-fn send(name: &str, version: Option<&str>, request: &HttpRequest) -> Result<HttpResponse> {
-    let asset = find(name).ok_or_else(|| Error::NotFound(format!("static file {name}")))?;
+fn send(asset: &'static Asset, version: Option<&str>, request: &HttpRequest) -> HttpResponse {
     let etag = format!("\"{}\"", asset.version);
     let known = request.headers().get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes());
     let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response.insert_header((header::CACHE_CONTROL, asset.cache_control(version))).insert_header((header::ETAG, etag));
-    Ok(if known { response.finish() } else { response.content_type(asset.content_type).body(asset.bytes) })
+    if known { response.finish() } else { response.content_type(asset.content_type).body(asset.bytes) }
 }
 
 #[cfg(test)]

@@ -116,11 +116,12 @@ pub fn progress(elapsed: u64, total: u64) -> String {
     format!("{} of {} {unit}", elapsed.min(total) / length, total.div_ceil(length))
 }
 
-/// A measured time in seconds: 0.18 s, 4.2 s, and from ten seconds on as [`duration`].
+/// A measured time in seconds: 3.2 ms, 0.18 s, 4.2 s, and from ten seconds on as [`duration`].
 #[must_use]
 pub fn seconds(value: f64) -> String {
     match value {
         size if !size.is_finite() || size < 0.0 => NONE.to_owned(),
+        size if size < 0.0995 => milliseconds(size * 1_000.0),
         size if size < 0.995 => format!("{size:.2} s"),
         size if size < 9.95 => format!("{size:.1} s"),
         size => duration(whole(size)),

@@ -104,9 +104,9 @@ impl<T: DeserializeOwned> FromRequest for Posted<T> {
         let user = PageCaller::of(request);
         let text = form::text(request, payload.take());
         Box::pin(async move {
-            // The body is read in any case; who asks comes before what is wrong with it.
             let text = text.await;
-            let (user, text) = (user?, text?);
+            let user = user?;
+            let text = text?;
             let proof: Proof = form::read(&text)?;
             if !user.token.has_derived(CSRF, &proof.csrf_token) {
                 let what = "the form is of another session; reload the page and try again";

@@ -13,6 +13,7 @@ mod edge;
 mod flags;
 mod harness;
 mod ofrep;
+mod pages;
 mod projects;
 mod readme;
 mod routes;

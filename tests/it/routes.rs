@@ -22,6 +22,8 @@ pub(crate) enum Need {
     Admin,
     /// An operator's token in production, an editor's elsewhere.
     Change,
+    /// A user's session in a cookie. Whoever has none is led to the log-in, or told so by a form.
+    Session,
 }
 
 /// A route, and a request to it that is in order.
@@ -75,6 +77,7 @@ pub(crate) fn table() -> Vec<Route> {
     table.extend(configurations());
     table.extend(canaries());
     table.extend(sdk());
+    table.extend(pages());
     table
 }
 
@@ -175,5 +178,37 @@ fn sdk() -> Vec<Route> {
         Route::new(Method::POST, "/ofrep/v1/evaluate/flags/{key}", Need::Key, 200)
             .at("key", "feature.a")
             .body(json!({"context": {"targetingKey": "u"}})),
+    ]
+}
+
+fn pages() -> Vec<Route> {
+    let open = |path: &str, answer| Route::new(Method::GET, path, Need::Nothing, answer);
+    let get = |path: &str| Route::new(Method::GET, path, Need::Session, 303);
+    let post = |path: &str| Route::new(Method::POST, path, Need::Session, 401);
+    let f = |rest: &str| format!("/ui/projects/{{project}}/environments/{{environment}}/flags/{{flag}}{rest}");
+    vec![
+        open("/favicon.ico", 200),
+        open("/static/app.css", 200),
+        open("/static/pages.css", 200),
+        open("/static/app.js", 200),
+        open("/static/htmx.min.js", 200),
+        open("/static/bell.svg", 200),
+        open("/", 303),
+        open("/login", 200),
+        // It takes a form.
+        Route::new(Method::POST, "/login", Need::Nothing, 415),
+        // Who has no session has nothing to end.
+        Route::new(Method::POST, "/logout", Need::Nothing, 303),
+        get("/ui"),
+        get("/ui/projects/{project}/flags"),
+        get("/ui/projects/{project}/reach"),
+        get(&f("/enable")),
+        post(&f("/enable")),
+        get(&f("/disable")),
+        post(&f("/disable")),
+        get(&f("/canary")),
+        get(&f("/canary/live")),
+        get(&f("/canary/verdicts/{id}")).at("id", "none"),
+        post(&f("/canary/{act}")).at("act", "rollback"),
     ]
 }

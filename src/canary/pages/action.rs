@@ -43,6 +43,13 @@ impl State {
 }
 
 impl Act {
+    /// What the last part of a form's address names.
+    #[must_use]
+    pub fn named(key: &str) -> Option<Self> {
+        let all = [Self::Start, Self::Advance, Self::Pause, Self::Resume, Self::Rollback, Self::Promote];
+        all.into_iter().find(|act| act.key() == key)
+    }
+
     /// As the API names it: the last part of the form's address.
     #[must_use]
     pub fn key(self) -> &'static str {

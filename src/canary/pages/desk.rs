@@ -1,7 +1,7 @@
 use super::live::{bare_head, head, live};
 use super::notes::note;
 use super::seen::Seen;
-use super::{CanaryPage, Refused};
+use super::{CanaryPage, Head, Refused};
 use crate::canary::{Canaries, Detail};
 use crate::clock;
 use crate::error::Result;
@@ -68,13 +68,15 @@ impl Desk {
         let state = seen.as_ref().map(|seen| format!("{} · ", seen.state().words()));
         shell.title = format!("{}{}", state.unwrap_or_default(), place.flag);
         let here = environments.iter().find(|one| one.key == place.environment);
-        shell.production = here.is_some_and(|one| one.production) && user.caller.require_change(true).is_ok();
+        let production = here.is_some_and(|one| one.production);
+        shell.production = production && user.caller.require_change(true).is_ok();
         let choice = |key: String| Choice {
             href: links::Place { environment: key.clone(), ..place.clone() }.canary(),
             current: key == place.environment,
             label: key,
         };
-        let mut top = seen.as_ref().map_or_else(|| bare_head(user, place.clone()), |seen| head(user, seen));
+        let bare = || Head { production, ..bare_head(user, place.clone()) };
+        let mut top = seen.as_ref().map_or_else(bare, |seen| head(user, seen));
         // What can no longer be done has no form to say it in.
         match refused {
             Some(refused) if !top.acts.contains(&refused.act) => {

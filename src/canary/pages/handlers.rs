@@ -19,15 +19,17 @@ const REASON: usize = 500;
 
 #[derive(Deserialize)]
 pub(super) struct ActPath {
-    #[serde(flatten)]
-    place: Place,
-    act: Act,
+    project: String,
+    environment: String,
+    flag: String,
+    act: String,
 }
 
 #[derive(Deserialize)]
 pub(super) struct VerdictPath {
-    #[serde(flatten)]
-    place: Place,
+    project: String,
+    environment: String,
+    flag: String,
     id: String,
 }
 
@@ -98,7 +100,9 @@ pub(super) async fn act(
     request: HttpRequest,
 ) -> Result<HttpResponse> {
     let Posted { user, form } = posted;
-    let ActPath { place, act } = path.into_inner();
+    let ActPath { project, environment, flag, act } = path.into_inner();
+    let act = Act::named(&act).ok_or_else(|| Error::NotFound(format!("action {act}")))?;
+    let place = Place { project, environment, flag };
     let production = desk.projects.environment(&user.caller, place.project.clone(), place.environment.clone());
     let production = production.await?.production;
     user.caller.require_change(production)?;
@@ -143,7 +147,8 @@ pub(super) async fn record(
     path: web::Path<VerdictPath>,
     form: web::Query<Form>,
 ) -> Result<HttpResponse> {
-    let VerdictPath { place, id } = path.into_inner();
+    let VerdictPath { project, environment, flag, id } = path.into_inner();
+    let place = Place { project, environment, flag };
     let record = desk.canaries.verdict(&user.caller, place.clone(), id).await?;
     if form.format == "json" {
         return Ok(HttpResponse::Ok().json(record));

@@ -20,36 +20,20 @@ pub(super) struct Fields {
     confirmation: String,
 }
 
-/// Which switch, and which way.
-#[derive(Deserialize)]
-pub(super) struct Turn {
-    #[serde(flatten)]
-    place: Place,
-    way: Way,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Way {
-    Enable,
-    Disable,
-}
-
 /// A page that can ask has asked before it posts, and swaps the cell; from any other production wants it confirmed.
-pub(super) async fn turn(
+pub(super) async fn turn<const ON: bool>(
     posted: Posted<Fields>,
     desk: web::Data<Desk>,
-    path: web::Path<Turn>,
+    path: web::Path<Place>,
     request: HttpRequest,
 ) -> Result<HttpResponse> {
     let Posted { user, form } = posted;
-    let Turn { place, way } = path.into_inner();
-    let (on, swap) = (way == Way::Enable, page::is_swap(&request));
+    let (place, swap) = (path.into_inner(), page::is_swap(&request));
     let (_, standing) = desk.flags.standing(&user.caller, place.clone()).await?;
     if standing.production && !swap && form.confirmation != place.flag {
-        return Ok(page::see_other(&linked(&place).switch_question(on, &form.q, &form.show)));
+        return Ok(page::see_other(&linked(&place).switch_question(ON, &form.q, &form.show)));
     }
-    desk.flags.switch(&user.caller, place.clone(), IfMatch::Absent, on).await?;
+    desk.flags.switch(&user.caller, place.clone(), IfMatch::Absent, ON).await?;
     if !swap {
         return Ok(page::see_other(&links::flags_with(&place.project, &form.q, &form.show)));
     }
@@ -59,16 +43,16 @@ pub(super) async fn turn(
 }
 
 /// Asks whether it is meant, unless it is so already.
-pub(super) async fn ask(
+pub(super) async fn ask<const ON: bool>(
     user: PageCaller,
     desk: web::Data<Desk>,
-    path: web::Path<Turn>,
+    path: web::Path<Place>,
     list: web::Query<Fields>,
 ) -> Result<HttpResponse> {
-    let Turn { place, way } = path.into_inner();
+    let place = path.into_inner();
     let (flag, standing) = desk.flags.standing(&user.caller, place.clone()).await?;
     user.caller.require_change(standing.production)?;
-    if standing.configuration.enabled == (way == Way::Enable) {
+    if standing.configuration.enabled == ON {
         return Ok(page::see_other(&links::flags_with(&place.project, &list.q, &list.show)));
     }
     let notes = desk.canaries.of(&user.caller, &place.project).await?;

@@ -49,6 +49,7 @@ fn latencies_and_times_have_units() {
     assert_eq!(milliseconds(9.64), "9.6 ms");
     assert_eq!(milliseconds(0.42), "0.42 ms");
     assert_eq!(milliseconds(-12.0), "−12 ms");
+    assert_eq!(seconds(0.0032), "3.2 ms");
     assert_eq!(seconds(0.18), "0.18 s");
     assert_eq!(seconds(4.21), "4.2 s");
     assert_eq!(seconds(13.0), "13 s");
