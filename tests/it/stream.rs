@@ -212,7 +212,8 @@ on_both!(a_key_that_ends_closes_its_streams, async |app| {
     let (mut mine, _) = fresh(&app).await;
     let mut other = Socket::greet(&app, &app.keys(DEVELOPMENT).server, &Value::Null).await;
     let secret = bellwether::access::Secret::new(app.keys(PRODUCTION).server.clone());
-    services.access.log_out(&secret).await.unwrap();
+    let caller = services.access.authenticate(&secret, bellwether::access::Origin::default()).unwrap();
+    services.access.log_out(&caller, &secret).await.unwrap();
     let (code, why) = mine.hear_the_end().await;
     assert_eq!(code, 1008, "{why}");
     app.roll_out(DEVELOPMENT, "feature.a", 5.0).await;
