@@ -11,6 +11,7 @@ mod audit;
 mod edge;
 mod flags;
 mod harness;
+mod measurements;
 mod ofrep;
 mod projects;
 mod routes;
