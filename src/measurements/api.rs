@@ -14,5 +14,5 @@ pub fn routes(config: &mut web::ServiceConfig) {
 
 async fn take(caller: Caller, measurements: web::Data<Measurements>, body: Json) -> Result<HttpResponse> {
     caller.server_environment()?;
-    Ok(HttpResponse::Accepted().json(measurements.take(&caller, body.read()?).await?))
+    Ok(HttpResponse::Accepted().json(measurements.take(&caller, body.0).await?))
 }

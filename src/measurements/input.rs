@@ -13,6 +13,12 @@ use crate::input::{Faults, Reject};
 const WINDOWS: usize = 10_000;
 /// Largest count: exact in every language's doubles.
 const COUNT: u64 = 1 << 53;
+/// Largest magnitude of a value, as the SDKs have it: sums of squares of any number of them are finite.
+const MAGNITUDE: f64 = 1e100;
+/// Buckets of a histogram, which end where the SDKs' do.
+const BUCKETS: std::ops::RangeInclusive<i32> = -1_000..=2_000;
+/// Most limits of one window.
+const LIMITS: usize = 100;
 /// Longest name of an instance, application or metric, and longest label, in characters.
 const NAME: usize = 200;
 
@@ -75,6 +81,9 @@ impl BatchInput {
         let releases: HashMap<&str, &Release> =
             state.releases().map(|(_, release)| (release.id.as_str(), release)).collect();
         let mut faults = Vec::new();
+        if self.sequence > COUNT {
+            faults.push(Fault::new("/sequence", "is at most 2^53"));
+        }
         if self.windows.len() > WINDOWS {
             faults.push(Fault::new("/windows", format!("at most {WINDOWS} windows in one batch")));
         }
@@ -135,7 +144,7 @@ impl WindowInput {
         match (self.k, self.mean, self.m2) {
             (Some(k), None, None) => ratio(self.n, k, self.labels, fault),
             (None, Some(mean), Some(m2)) => {
-                let ends = (self.min.unwrap_or(mean), self.max.unwrap_or(mean));
+                let ends = self.min.zip(self.max);
                 values(self.n, mean, m2, ends, self.histogram, self.above, fault)
             }
             _ => {
@@ -168,27 +177,40 @@ fn values(
     n: u64,
     mean: f64,
     m2: f64,
-    (min, max): (f64, f64),
+    ends: Option<(f64, f64)>,
     histogram: Vec<(i32, u64)>,
     above: Vec<(f64, u64)>,
     fault: &mut impl FnMut(&str, String),
 ) -> Option<Summary> {
-    for (pointer, number) in [("/mean", mean), ("/m2", m2), ("/min", min), ("/max", max)] {
-        if !number.is_finite() {
-            fault(pointer, "is a finite number".to_owned());
+    let (min, max) = ends.unwrap_or((mean, mean));
+    for (pointer, number) in [("/mean", mean), ("/min", min), ("/max", max)] {
+        // Not a number is not in it either.
+        if !(-MAGNITUDE..=MAGNITUDE).contains(&number) {
+            fault(pointer, format!("is a number of at most {MAGNITUDE:e} in magnitude"));
         }
     }
-    // A mean of sums may be off by rounding where all values are equal.
+    // A mean of sums may be off by rounding where all values are equal, and so may the squares.
     let slack = 1e-9 * min.abs().max(max.abs()).max(1.0);
     if n > 0 && !(min - slack..=max + slack).contains(&mean) {
         fault("/mean", "lies between min and max".to_owned());
     }
-    if m2 < 0.0 {
-        fault("/m2", "is at least 0".to_owned());
+    // Values between two ends vary the most with half of them at each (Popoviciu).
+    let half = ends.map_or(MAGNITUDE, |(min, max)| ((max - min) / 2.0).abs() + slack);
+    let most = n as f64 * half * half * (1.0 + 1e-9);
+    if !(0.0..=most).contains(&m2) {
+        fault("/m2", "is at least 0 and at most what n values between min and max can have".to_owned());
     }
     let counted = histogram.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
     if counted > n {
         fault("/histogram", format!("counts more than the {n} values"));
+    }
+    for (index, (bucket, _)) in histogram.iter().enumerate() {
+        if !BUCKETS.contains(bucket) {
+            fault(&format!("/histogram/{index}"), format!("is a bucket from {} to {}", BUCKETS.start(), BUCKETS.end()));
+        }
+    }
+    if above.len() > LIMITS {
+        fault("/above", format!("at most {LIMITS} limits"));
     }
     for (index, (limit, count)) in above.iter().enumerate() {
         if !limit.is_finite() || *count > n {

@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use bellwether_core::window::Summary;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
+use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 pub use input::BatchInput;
@@ -107,14 +108,15 @@ impl Measurements {
         self.cut
     }
 
-    /// Takes in a batch of a server key's environment.
+    /// Takes in a batch of a server key's environment, as it was sent.
     ///
     /// # Errors
-    /// When the caller is no server key, a window is wrong, or there is too much to write.
-    pub async fn take(&self, caller: &Caller, input: BatchInput) -> Result<Receipt> {
+    /// When the caller is no server key, something in the batch is wrong, or there is too much to write.
+    pub async fn take(&self, caller: &Caller, document: Value) -> Result<Receipt> {
         let environment = caller.server_environment()?;
         let live = self.live.environment(environment)?;
-        let checked = input.check(&live.served().state, self.cut, clock::now())?;
+        let check = |batch: BatchInput| batch.check(&live.served().state, self.cut, clock::now());
+        let checked = crate::input::read_then(document, check)?;
         let (answer, outcome) = oneshot::channel();
         let job = Job { environment, batch: checked, answer };
         self.queue.try_send(job).map_err(|_| Error::Busy("more measurements come in than can be written"))?;

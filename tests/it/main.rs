@@ -12,6 +12,7 @@ mod canary;
 mod edge;
 mod flags;
 mod harness;
+mod measurements;
 mod ofrep;
 mod pages;
 mod projects;

@@ -158,6 +158,17 @@ impl TestApp {
         self
     }
 
+    /// Has a boolean flag with a canary that runs on it and serves half of the users `on`; the release's id.
+    pub(crate) async fn start_canary(&self, environment: &str, key: &str) -> String {
+        self.clone().with_flag(key).await;
+        let stage = |percentage: u8| json!({"percentage": percentage, "minimum_seconds": 3_600});
+        let policy = json!({"treatment": "on", "control": "off", "stages": [stage(50), stage(100)]});
+        let canary = configured(environment, key, "/canary");
+        self.put(&canary, &policy).await.expect(200);
+        let started = self.post(&format!("{canary}/start"), &json!({})).await.expect(200);
+        started["release"].as_str().unwrap().to_owned()
+    }
+
     /// `F` as it is now.
     pub(crate) async fn configured(&self, environment: &str, flag: &str) -> Value {
         self.get(&configured(environment, flag, "")).await.expect(200)
