@@ -23,6 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const TICK: Duration = Duration::from_secs(5);
 /// A ping every so many ticks.
 const PING_TICKS: u32 = 4;
+/// How long a reader may take to be told why its connection ends.
+const FAREWELL: Duration = Duration::from_secs(1);
 /// Pings that may go unanswered.
 const UNANSWERED: u32 = 2;
 /// Over how long SDKs are asked to spread their return, in milliseconds.
@@ -69,21 +71,21 @@ async fn open(
 
 /// Owns the socket until either side has enough.
 async fn converse(parts: Parts, mut session: Session, mut incoming: AggregatedMessageStream) {
-    let hello = match timeout(PATIENCE, hello(&mut session, &mut incoming)).await {
-        Ok(Some(hello)) => hello,
-        _ => return close(session, CloseCode::Policy, "say hello first").await,
+    let mut draining = parts.draining.0.clone();
+    let hello = tokio::select! {
+        hello = timeout(PATIENCE, hello(&mut session, &mut incoming)) => hello,
+        _ = draining.wait_for(|draining| *draining) => {
+            return close(session, CloseCode::Away, "the server goes away").await;
+        }
     };
+    let Ok(Some(hello)) = hello else { return close(session, CloseCode::Policy, "say hello first").await };
     let membership = parts.fleet.join(parts.environment, &hello);
-    let application = hello.application.as_str();
-    tracing::debug!(environment = parts.environment, application, instance = hello.instance, "an SDK connected");
+    let (environment, application, instance) = (parts.environment, &hello.application, &hello.instance);
+    tracing::debug!(environment, application, instance, "an SDK connected");
     let (code, why) = talk(&parts, &hello, &membership, &mut session, &mut incoming).await;
-    tracing::debug!(
-        environment = parts.environment,
-        application,
-        instance = hello.instance,
-        why,
-        "an SDK disconnected"
-    );
+    tracing::debug!(environment, application, instance, why, "an SDK disconnected");
+    // Before the farewell, which a reader that does not read never takes.
+    drop((membership, parts));
     close(session, code, why).await;
 }
 
@@ -200,6 +202,6 @@ impl AsRef<[u8]> for Shared {
 }
 
 async fn close(session: Session, code: CloseCode, why: &str) {
-    // The other side may be gone already.
-    let _ = session.close(Some(CloseReason { code, description: Some(why.to_owned()) })).await;
+    // The other side may be gone already, or not listen.
+    let _ = timeout(FAREWELL, session.close(Some(CloseReason { code, description: Some(why.to_owned()) }))).await;
 }

@@ -5,6 +5,7 @@ mod app;
 mod call;
 mod credentials;
 mod proxy;
+mod socket;
 mod wait;
 
 pub(crate) use answer::Answer;
@@ -12,6 +13,7 @@ pub(crate) use app::{Backend, TestApp};
 pub(crate) use call::Call;
 pub(crate) use credentials::{Credentials, Keys};
 pub(crate) use proxy::Proxy;
+pub(crate) use socket::{Socket, have, hello, state};
 pub(crate) use wait::{eventually, within};
 
 use std::panic::{self, AssertUnwindSafe};

@@ -19,3 +19,5 @@ mod readme;
 mod routes;
 mod snapshot;
 mod story;
+mod stream;
+mod writers;
