@@ -9,6 +9,8 @@
 mod access;
 mod audit;
 mod canary;
+mod commands;
+mod crash;
 mod edge;
 mod flags;
 mod harness;
