@@ -1,7 +1,7 @@
 //! The store: SQLite embedded by default, in a shape that a second database is a variant of.
 //!
 //! [`Store`] hands out connections and runs blocking work off the async threads; the queries stand in each domain's
-//! `store`, written once and compiled per backend by [`on_backend!`].
+//! `store`, written once and compiled per backend by the macro `on_backend!`.
 
 mod connection;
 mod lock;
