@@ -15,6 +15,7 @@ mod measurements;
 mod ofrep;
 mod projects;
 mod routes;
+mod sdk;
 mod snapshot;
 mod story;
 mod stream;
