@@ -20,6 +20,7 @@ mod pages;
 mod projects;
 mod readme;
 mod routes;
+mod sdk;
 mod snapshot;
 mod story;
 mod stream;

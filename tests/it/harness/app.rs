@@ -5,6 +5,7 @@ use bellwether::app::{App, Services};
 use bellwether::config::Settings;
 use bellwether::db::DatabaseUrl;
 use bellwether::measurements::Cut;
+use diesel::RunQueryDsl as _;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -30,6 +31,7 @@ struct Inner {
     url: DatabaseUrl,
     credentials: Credentials,
     http: Client,
+    cut: std::sync::Mutex<Cut>,
     running: Mutex<Option<App>>,
     now: std::sync::Mutex<Option<(SocketAddr, Services)>>,
 }
@@ -51,6 +53,8 @@ impl TestApp {
             url,
             credentials,
             http: client(),
+            // Windows as short as can be, so that tests need not wait long for their end.
+            cut: std::sync::Mutex::new(Cut { window_seconds: 1, grace_seconds: 1 }),
             running: Mutex::default(),
             now: std::sync::Mutex::default(),
         };
@@ -72,12 +76,36 @@ impl TestApp {
     /// Starts it again over the same store, on another port.
     pub(crate) async fn start_again(&self) {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
-        // Windows as short as can be, so that tests need not wait long for their end.
-        let cut = Cut { window_seconds: 1, grace_seconds: 1 };
+        let cut = *self.inner.cut.lock().unwrap();
         let settings = Settings { listen, database_url: self.inner.url.clone(), cut };
         let running = App::start(settings).await.unwrap();
         *self.inner.now.lock().unwrap() = Some((running.address, running.services.clone()));
         *self.inner.running.lock().await = Some(running);
+    }
+
+    /// Starts it again with windows that take data for this long after their end.
+    pub(crate) async fn start_again_with_grace(&self, grace_seconds: u32) {
+        self.stop().await;
+        self.inner.cut.lock().unwrap().grace_seconds = grace_seconds;
+        self.start_again().await;
+    }
+
+    /// A copy of the store's files, while no server runs.
+    pub(crate) fn back_up(&self) -> TempDir {
+        let backup = tempfile::tempdir().unwrap();
+        copy_files(self.inner.folder.path(), backup.path());
+        backup
+    }
+
+    /// Puts the files of a copy back, while no server runs. A restored backup is a new life of the store.
+    pub(crate) fn restore(&self, backup: &TempDir) {
+        copy_files(backup.path(), self.inner.folder.path());
+        let store = bellwether::app::open(&self.inner.url).unwrap();
+        let renew = |c: &mut bellwether::db::Connection<'_>| {
+            let bellwether::db::Connection::Sqlite(c) = c;
+            Ok(diesel::sql_query("DELETE FROM meta WHERE name = 'epoch'").execute(*c)?)
+        };
+        assert_eq!(store.write_now(bellwether::db::Part::Configuration, renew).unwrap(), 1);
     }
 
     /// The server's services, as the program itself uses them.
@@ -199,6 +227,13 @@ impl TestApp {
     /// The snapshot of an environment, with its server key.
     pub(crate) async fn snapshot(&self, environment: &str) -> Value {
         self.get("/api/v1/snapshot").by(&self.keys(environment).server).await.expect(200)
+    }
+}
+
+fn copy_files(from: &std::path::Path, to: &std::path::Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
     }
 }
 

@@ -1,7 +1,8 @@
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -11,6 +12,7 @@ use tokio::task::JoinSet;
 pub(crate) struct Proxy {
     address: SocketAddr,
     behind: Arc<Mutex<Option<SocketAddr>>>,
+    mute: Arc<AtomicBool>,
     knocks: watch::Receiver<u64>,
 }
 
@@ -19,15 +21,20 @@ impl Proxy {
     pub(crate) async fn start() -> Self {
         let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
-        let behind: Arc<Mutex<Option<SocketAddr>>> = Arc::default();
         let (count, knocks) = watch::channel(0);
-        tokio::spawn(serve(listener, behind.clone(), count));
-        Self { address, behind, knocks }
+        let proxy = Self { address, behind: Arc::default(), mute: Arc::default(), knocks };
+        tokio::spawn(proxy.clone().serve(listener, count));
+        proxy
     }
 
     /// Puts a server behind it, or none.
     pub(crate) fn put(&self, server: Option<SocketAddr>) {
         *self.behind.lock().unwrap() = server;
+    }
+
+    /// Lets requests through and breaks the connection where an answer would come back.
+    pub(crate) fn mute(&self, mute: bool) {
+        self.mute.store(mute, Ordering::SeqCst);
     }
 
     /// Its URL.
@@ -39,21 +46,40 @@ impl Proxy {
     pub(crate) fn knocks(&self) -> watch::Receiver<u64> {
         self.knocks.clone()
     }
+
+    async fn serve(self, listener: TcpListener, count: watch::Sender<u64>) {
+        let mut pairs = JoinSet::new();
+        loop {
+            let Ok((near, _)) = listener.accept().await else { return };
+            count.send_modify(|count| *count += 1);
+            let server = *self.behind.lock().unwrap();
+            let Some(server) = server else { continue };
+            pairs.spawn(between(near, server, self.mute.clone()));
+            while pairs.try_join_next().is_some() {}
+        }
+    }
 }
 
-async fn serve(listener: TcpListener, behind: Arc<Mutex<Option<SocketAddr>>>, count: watch::Sender<u64>) {
-    let mut pairs = JoinSet::new();
-    loop {
-        let Ok((mut near, _)) = listener.accept().await else { return };
-        count.send_modify(|count| *count += 1);
-        let server = *behind.lock().unwrap();
-        let Some(server) = server else { continue };
-        pairs.spawn(async move {
-            if let Ok(mut far) = TcpStream::connect(server).await {
-                // However the connection ends, it ends on both sides.
-                let _ = copy_bidirectional(&mut near, &mut far).await;
+/// Carries bytes both ways until either side ends.
+async fn between(mut near: TcpStream, server: SocketAddr, mute: Arc<AtomicBool>) {
+    let Ok(mut far) = TcpStream::connect(server).await else { return };
+    let (mut from_near, mut to_near) = near.split();
+    let (mut from_far, mut to_far) = far.split();
+    let answers = async {
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            match from_far.read(&mut buffer).await {
+                Ok(read) if read > 0 && !mute.load(Ordering::SeqCst) => {
+                    if to_near.write_all(&buffer[..read]).await.is_err() {
+                        return;
+                    }
+                }
+                _ => return,
             }
-        });
-        while pairs.try_join_next().is_some() {}
+        }
+    };
+    tokio::select! {
+        _ = copy(&mut from_near, &mut to_far) => {}
+        () = answers => {}
     }
 }
