@@ -1,7 +1,7 @@
 //! The whole server: its services, its listener, its background tasks, and their end.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
@@ -41,6 +41,12 @@ pub enum StartError {
     Bind {
         /// The address.
         address: SocketAddr,
+        /// As the system says.
+        reason: io::Error,
+    },
+    /// The address was had, and is of no use.
+    #[error("the server can't listen: {reason}")]
+    Listen {
         /// As the system says.
         reason: io::Error,
     },
@@ -109,6 +115,8 @@ impl App {
     /// # Errors
     /// A [`StartError`] that says what to do.
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
+        // First of all: a store is not touched for a server that can't be reached.
+        let listener = bind(settings.listen)?;
         let store = open(&settings.database_url)?;
         let live = Live::load(store.clone()).map_err(StartError::Load)?;
         let (measurements, ingest) = Measurements::start(store.clone(), live.clone(), settings.cut);
@@ -125,7 +133,7 @@ impl App {
             store,
         };
         let (draining, drained) = watch::channel(false);
-        let (server, address) = listen(settings.listen, services.clone(), Draining(drained.clone()))?;
+        let (server, address) = listen(listener, services.clone(), Draining(drained.clone()))?;
         let guards = tokio::spawn(canary::runner::run(services.canaries.clone(), drained));
         let handle = server.handle();
         let serving = tokio::spawn(server);
@@ -151,8 +159,13 @@ impl App {
     }
 }
 
+/// Takes the address; whoever connects waits until the server listens.
+fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address).map_err(|reason| StartError::Bind { address, reason })
+}
+
 fn listen(
-    address: SocketAddr,
+    listener: TcpListener,
     services: Services,
     draining: Draining,
 ) -> Result<(actix_web::dev::Server, SocketAddr), StartError> {
@@ -163,14 +176,15 @@ fn listen(
             .wrap(from_fn(request::surround))
             .configure(move |config| routes(config, services, draining))
     };
+    let failed = |reason| StartError::Listen { reason };
+    let address = listener.local_addr().map_err(failed)?;
     let bound = HttpServer::new(factory)
         .client_request_timeout(HEAD_DEADLINE)
         .shutdown_timeout(SHUTDOWN)
         .disable_signals()
-        .bind(address);
-    let bound = bound.map_err(|reason| StartError::Bind { address, reason })?;
-    let taken = bound.addrs().first().copied().unwrap_or(address);
-    Ok((bound.run(), taken))
+        .listen(listener)
+        .map_err(failed)?;
+    Ok((bound.run(), address))
 }
 
 /// Every route there is.

@@ -6,9 +6,8 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use super::{Audit, Filter};
-use crate::access::Caller;
 use crate::error::{Error, Result};
-use crate::http::{Page, Paging};
+use crate::http::{Page, Paging, caller::Staff};
 
 /// The routes under `/api/v1`.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -27,7 +26,7 @@ struct Query {
 }
 
 async fn list(
-    caller: Caller,
+    Staff(caller): Staff,
     audit: web::Data<Audit>,
     query: web::Query<Query>,
     paging: web::Query<Paging>,

@@ -6,10 +6,9 @@ use deserr::Deserr;
 use serde::Deserialize;
 
 use super::{Act, Canaries, Policy};
-use crate::access::Caller;
 use crate::error::{Error, Result};
 use crate::flags::Place;
-use crate::http::{Json, Page, Paging, tagged};
+use crate::http::{Json, Page, Paging, caller::Staff, tagged};
 use crate::input::Faults;
 use crate::version::IfMatch;
 
@@ -49,13 +48,13 @@ struct ReasonInput {
     reason: String,
 }
 
-async fn get(caller: Caller, canaries: web::Data<Canaries>, path: web::Path<Place>) -> Result<HttpResponse> {
+async fn get(Staff(caller): Staff, canaries: web::Data<Canaries>, path: web::Path<Place>) -> Result<HttpResponse> {
     let view = canaries.get(&caller, path.into_inner()).await?;
     Ok(tagged(HttpResponse::Ok(), view.version, &view))
 }
 
 async fn put(
-    caller: Caller,
+    Staff(caller): Staff,
     canaries: web::Data<Canaries>,
     path: web::Path<Place>,
     if_match: IfMatch,
@@ -67,7 +66,7 @@ async fn put(
 }
 
 async fn delete(
-    caller: Caller,
+    Staff(caller): Staff,
     canaries: web::Data<Canaries>,
     path: web::Path<Place>,
     if_match: IfMatch,
@@ -79,7 +78,7 @@ async fn delete(
 macro_rules! acts {
     ($($name:ident => $act:expr),*) => {$(
         async fn $name(
-            caller: Caller,
+            Staff(caller): Staff,
             canaries: web::Data<Canaries>,
             path: web::Path<Place>,
             if_match: IfMatch,
@@ -110,7 +109,7 @@ fn reason(body: Json) -> Result<String> {
 }
 
 async fn log(
-    caller: Caller,
+    Staff(caller): Staff,
     canaries: web::Data<Canaries>,
     path: web::Path<Place>,
     paging: web::Query<Paging>,
@@ -121,7 +120,7 @@ async fn log(
 }
 
 async fn verdicts(
-    caller: Caller,
+    Staff(caller): Staff,
     canaries: web::Data<Canaries>,
     path: web::Path<Place>,
     paging: web::Query<Paging>,
@@ -133,7 +132,11 @@ async fn verdicts(
     Ok(HttpResponse::Ok().json(Page::of(items, limit, id)))
 }
 
-async fn verdict(caller: Caller, canaries: web::Data<Canaries>, path: web::Path<VerdictPath>) -> Result<HttpResponse> {
+async fn verdict(
+    Staff(caller): Staff,
+    canaries: web::Data<Canaries>,
+    path: web::Path<VerdictPath>,
+) -> Result<HttpResponse> {
     let VerdictPath { place, id } = path.into_inner();
     Ok(HttpResponse::Ok().json(canaries.verdict(&caller, place, id).await?))
 }

@@ -7,7 +7,7 @@ use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, web};
 
 use super::request;
-use crate::access::{Access, Caller, Secret};
+use crate::access::{Access, Caller, Role, Secret};
 use crate::error::{Error, Result};
 use crate::version::IfMatch;
 
@@ -29,6 +29,19 @@ fn caller(request: &HttpRequest) -> Result<Caller> {
         return Err(Error::Unauthenticated("a session opens pages only; use a service token here"));
     }
     Ok(caller)
+}
+
+/// A caller of the admin API: an SDK key is refused before anything of the request is looked at.
+pub struct Staff(pub Caller);
+
+impl FromRequest for Staff {
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Self, actix_web::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let staff = caller(request).and_then(|caller| caller.require(Role::Viewer).map(|()| Self(caller)));
+        ready(staff.map_err(Into::into))
+    }
 }
 
 /// The credential of a request to the API.

@@ -4,6 +4,7 @@ use bellwether_core::window::{LABELS, REQUEST_DURATION_MS, REQUEST_ERROR, Ratio,
 use bellwether_core::{Fault, Release, State};
 use chrono::{DateTime, Utc};
 use deserr::Deserr;
+use serde_json::Value;
 
 use super::{AHEAD, Checked, Cut};
 use crate::error::{Error, Result};
@@ -32,7 +33,20 @@ pub struct BatchInput {
     #[expect(dead_code, reason = "part of the format; the fleet knows applications from the stream")]
     application: String,
     sequence: u64,
+    #[deserr(default)]
     windows: Vec<WindowInput>,
+    #[deserr(default)]
+    #[expect(dead_code, reason = "part of the format that nothing here uses: see ARCHITECTURE.md")]
+    exposures: Vec<Value>,
+    #[deserr(default)]
+    #[expect(dead_code, reason = "as above")]
+    outcomes: Vec<Value>,
+    #[deserr(default)]
+    #[expect(dead_code, reason = "as above")]
+    evaluations: Vec<Value>,
+    #[deserr(default)]
+    #[expect(dead_code, reason = "as above")]
+    resources: Option<Value>,
 }
 
 #[derive(Clone, Debug, Deserr)]

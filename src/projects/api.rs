@@ -3,9 +3,8 @@
 use actix_web::{HttpResponse, web};
 
 use super::Projects;
-use crate::access::Caller;
 use crate::error::Result;
-use crate::http::{Json, Paging, tagged};
+use crate::http::{Json, Paging, caller::Staff, tagged};
 use crate::version::IfMatch;
 
 /// The routes under `/api/v1`, but for `P/environments`: making one lays out every flag in it.
@@ -21,24 +20,24 @@ pub fn routes(config: &mut web::ServiceConfig) {
         );
 }
 
-async fn list(caller: Caller, projects: web::Data<Projects>, paging: web::Query<Paging>) -> Result<HttpResponse> {
+async fn list(Staff(caller): Staff, projects: web::Data<Projects>, paging: web::Query<Paging>) -> Result<HttpResponse> {
     let limit = paging.limit()?;
     let all = projects.list(&caller).await?;
     Ok(HttpResponse::Ok().json(paging.slice(all, limit, |project| &project.key)))
 }
 
-async fn create(caller: Caller, projects: web::Data<Projects>, body: Json) -> Result<HttpResponse> {
+async fn create(Staff(caller): Staff, projects: web::Data<Projects>, body: Json) -> Result<HttpResponse> {
     let created = projects.create(&caller, body.read()?).await?;
     Ok(tagged(HttpResponse::Created(), created.version, &created))
 }
 
-async fn get(caller: Caller, projects: web::Data<Projects>, path: web::Path<String>) -> Result<HttpResponse> {
+async fn get(Staff(caller): Staff, projects: web::Data<Projects>, path: web::Path<String>) -> Result<HttpResponse> {
     let found = projects.get(&caller, path.into_inner()).await?;
     Ok(tagged(HttpResponse::Ok(), found.version, &found))
 }
 
 async fn change(
-    caller: Caller,
+    Staff(caller): Staff,
     projects: web::Data<Projects>,
     path: web::Path<String>,
     if_match: IfMatch,
@@ -49,7 +48,7 @@ async fn change(
 }
 
 async fn delete(
-    caller: Caller,
+    Staff(caller): Staff,
     projects: web::Data<Projects>,
     path: web::Path<String>,
     if_match: IfMatch,
@@ -59,7 +58,7 @@ async fn delete(
 }
 
 async fn environment(
-    caller: Caller,
+    Staff(caller): Staff,
     projects: web::Data<Projects>,
     path: web::Path<(String, String)>,
 ) -> Result<HttpResponse> {
@@ -69,7 +68,7 @@ async fn environment(
 }
 
 async fn change_environment(
-    caller: Caller,
+    Staff(caller): Staff,
     projects: web::Data<Projects>,
     path: web::Path<(String, String)>,
     if_match: IfMatch,
@@ -81,7 +80,7 @@ async fn change_environment(
 }
 
 async fn delete_environment(
-    caller: Caller,
+    Staff(caller): Staff,
     projects: web::Data<Projects>,
     path: web::Path<(String, String)>,
     if_match: IfMatch,

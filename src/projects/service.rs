@@ -162,6 +162,10 @@ impl Projects {
         let work = move |c: &mut Connection<'_>| {
             let before = environment(c, &project_key, &key)?;
             if_match.check(before.version.unsigned_abs())?;
+            if before.production {
+                let first = "say first that it is none (PATCH production: false); its flags' configurations go with it";
+                return Err(Error::Conflict(format!("{key} is a production environment; {first}")));
+            }
             store::delete_environment(c, before.id)?;
             let changes = audit::whole(Some(serde_json::to_value(&before)?), None);
             let entry = Entry { action: "environment.delete", changes, ..about(&before.project, Some(&before.key)) };

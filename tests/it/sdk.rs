@@ -272,8 +272,16 @@ on_both!(what_scopes_saw_arrives_at_the_server, async |app| {
 /// Failures of treatment that the server has of a release, windows that are still open included.
 async fn failures(app: &TestApp, release: &str) -> u64 {
     let measurements = app.services().measurements;
-    let labels = measurements.top_errors(release.to_owned(), chrono::DateTime::UNIX_EPOCH).await.unwrap();
-    labels.into_iter().map(|(_, count)| count).sum()
+    let later = bellwether::clock::now() + chrono::TimeDelta::hours(1);
+    let windows = measurements.glance(release.to_owned(), chrono::DateTime::UNIX_EPOCH, later).await.unwrap();
+    let cells = windows.iter().flat_map(|window| &window.cells);
+    cells
+        .filter(|((arm, _), _)| arm == bellwether_core::window::TREATMENT)
+        .map(|(_, summary)| match summary {
+            bellwether_core::window::Summary::Ratio(ratio) => ratio.k,
+            bellwether_core::window::Summary::Values(_) => 0,
+        })
+        .sum()
 }
 
 on_both!(what_the_server_could_not_take_or_answer_is_counted_once, async |app| {

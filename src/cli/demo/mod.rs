@@ -24,7 +24,7 @@ use super::output::{LogFormat, say, start_log};
 use crate::app::{App, StartError};
 use crate::config::{LISTEN, Settings};
 use crate::db::DatabaseUrl;
-use plan::{Plan, Prepared};
+use plan::{BAD, Plan, Prepared};
 use show::Show;
 use summary::{Followed, Summary};
 
@@ -59,11 +59,11 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
     introduce(&base, &prepared, &plan);
     let mut services = Services::start(&plan, &base, &prepared)?;
     let outcome = tokio::select! {
-        outcome = watch(&arguments, &plan, &app, &mut services) => outcome,
-        _ = terminate.recv() => Ok(Outcome::Negative),
-        _ = interrupt.recv() => Ok(Outcome::Negative),
+        outcome = watch(&arguments, &plan, &app, &mut services) => outcome.map(Some),
+        _ = terminate.recv() => Ok(None),
+        _ = interrupt.recv() => Ok(None),
     };
-    if !arguments.exit && outcome.is_ok() {
+    if !arguments.exit && matches!(outcome, Ok(Some(_))) {
         say(&format!("\nStill serving at {base}/ui; end it with Ctrl-C."));
         tokio::select! {
             _ = terminate.recv() => {}
@@ -72,7 +72,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
     }
     services.stop().await;
     app.stop().await;
-    outcome
+    Ok(outcome?.unwrap_or(Outcome::Negative))
 }
 
 /// Starts the server on the usual port, or on a free one when that is taken and no other was asked for.
@@ -127,7 +127,7 @@ async fn watch(arguments: &Arguments, plan: &Plan, app: &App, services: &mut Ser
 
 /// The simulated services' processes.
 struct Services {
-    children: Vec<Child>,
+    children: Vec<(&'static str, Child)>,
     expected: usize,
 }
 
@@ -146,7 +146,7 @@ impl Services {
                     .kill_on_drop(true)
                     .spawn()
                     .context("a simulated service can't be started")?;
-                children.push(child);
+                children.push((role.flag, child));
             }
         }
         let expected = children.len();
@@ -169,7 +169,7 @@ impl Services {
     async fn fault_at(&mut self, at: Option<chrono::DateTime<chrono::Utc>>) -> anyhow::Result<()> {
         use tokio::io::AsyncWriteExt as _;
         let Some(at) = at else { return Ok(()) };
-        for child in &mut self.children {
+        for (_, child) in self.children.iter_mut().filter(|(flag, _)| *flag == BAD) {
             if let Some(stdin) = &mut child.stdin {
                 stdin.write_all(format!("{}\n", at.timestamp_millis()).as_bytes()).await?;
             }
@@ -178,7 +178,7 @@ impl Services {
     }
 
     fn check(&mut self) -> anyhow::Result<()> {
-        for child in &mut self.children {
+        for (_, child) in &mut self.children {
             if let Some(status) = child.try_wait()? {
                 anyhow::bail!("a simulated service ended by itself ({status})");
             }
@@ -188,10 +188,10 @@ impl Services {
 
     /// Services end when nobody holds their input any more; those that do not are killed.
     async fn stop(&mut self) {
-        for child in &mut self.children {
+        for (_, child) in &mut self.children {
             drop(child.stdin.take());
         }
-        for child in &mut self.children {
+        for (_, child) in &mut self.children {
             if tokio::time::timeout(Duration::from_secs(5), child.wait()).await.is_err() {
                 let _ = child.kill().await;
             }

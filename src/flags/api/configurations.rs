@@ -6,7 +6,7 @@ use serde::Deserialize;
 use crate::access::Caller;
 use crate::error::{Error, Result};
 use crate::flags::{Configured, Flags, Place, Wanted};
-use crate::http::{Json, tagged};
+use crate::http::{Json, caller::Staff, tagged};
 use crate::version::IfMatch;
 
 const F: &str = "/projects/{project}/environments/{environment}/flags/{flag}";
@@ -57,12 +57,12 @@ fn respond(configured: &Configured) -> HttpResponse {
     tagged(HttpResponse::Ok(), configured.version, configured)
 }
 
-async fn get(caller: Caller, flags: web::Data<Flags>, path: web::Path<Place>) -> Result<HttpResponse> {
+async fn get(Staff(caller): Staff, flags: web::Data<Flags>, path: web::Path<Place>) -> Result<HttpResponse> {
     Ok(respond(&flags.configured(&caller, path.into_inner()).await?))
 }
 
 async fn put(
-    caller: Caller,
+    Staff(caller): Staff,
     flags: web::Data<Flags>,
     path: web::Path<Place>,
     query: web::Query<Query>,
@@ -74,7 +74,7 @@ async fn put(
 }
 
 async fn patch(
-    caller: Caller,
+    Staff(caller): Staff,
     flags: web::Data<Flags>,
     path: web::Path<Place>,
     query: web::Query<Query>,
@@ -100,7 +100,7 @@ async fn configure(
 }
 
 async fn enable(
-    caller: Caller,
+    Staff(caller): Staff,
     flags: web::Data<Flags>,
     path: web::Path<Place>,
     if_match: IfMatch,
@@ -109,7 +109,7 @@ async fn enable(
 }
 
 async fn disable(
-    caller: Caller,
+    Staff(caller): Staff,
     flags: web::Data<Flags>,
     path: web::Path<Place>,
     if_match: IfMatch,
@@ -118,7 +118,7 @@ async fn disable(
 }
 
 async fn rollout(
-    caller: Caller,
+    Staff(caller): Staff,
     flags: web::Data<Flags>,
     path: web::Path<Place>,
     query: web::Query<Query>,
@@ -129,7 +129,7 @@ async fn rollout(
 }
 
 async fn target(
-    caller: Caller,
+    Staff(caller): Staff,
     flags: web::Data<Flags>,
     path: web::Path<TargetPath>,
     if_match: IfMatch,
@@ -139,7 +139,7 @@ async fn target(
 }
 
 async fn untarget(
-    caller: Caller,
+    Staff(caller): Staff,
     flags: web::Data<Flags>,
     path: web::Path<TargetPath>,
     if_match: IfMatch,

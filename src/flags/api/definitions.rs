@@ -3,10 +3,9 @@
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
-use crate::access::Caller;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::flags::{FlagFilter, Flags, NewFlag};
-use crate::http::{Json, Page, Paging, tagged};
+use crate::http::{Json, Page, Paging, caller::Staff, tagged};
 use crate::projects::Projects;
 use crate::version::IfMatch;
 
@@ -28,8 +27,13 @@ struct Query {
     archived: Option<String>,
 }
 
+#[derive(Deserialize)]
+struct Purge {
+    purge: Option<String>,
+}
+
 async fn list(
-    caller: Caller,
+    Staff(caller): Staff,
     flags: web::Data<Flags>,
     path: web::Path<String>,
     query: web::Query<Query>,
@@ -42,19 +46,24 @@ async fn list(
     Ok(HttpResponse::Ok().json(paging.slice(all, limit, |flag| &flag.key)))
 }
 
-async fn create(caller: Caller, flags: web::Data<Flags>, path: web::Path<String>, body: Json) -> Result<HttpResponse> {
+async fn create(
+    Staff(caller): Staff,
+    flags: web::Data<Flags>,
+    path: web::Path<String>,
+    body: Json,
+) -> Result<HttpResponse> {
     let created = flags.create(&caller, path.into_inner(), body.read_then(NewFlag::checked)?).await?;
     Ok(tagged(HttpResponse::Created(), created.version, &created))
 }
 
-async fn get(caller: Caller, flags: web::Data<Flags>, path: web::Path<(String, String)>) -> Result<HttpResponse> {
+async fn get(Staff(caller): Staff, flags: web::Data<Flags>, path: web::Path<(String, String)>) -> Result<HttpResponse> {
     let (project, key) = path.into_inner();
     let found = flags.get(&caller, project, key).await?;
     Ok(tagged(HttpResponse::Ok(), found.version, &found))
 }
 
 async fn patch(
-    caller: Caller,
+    Staff(caller): Staff,
     flags: web::Data<Flags>,
     path: web::Path<(String, String)>,
     if_match: IfMatch,
@@ -66,18 +75,22 @@ async fn patch(
 }
 
 async fn archive(
-    caller: Caller,
+    Staff(caller): Staff,
     flags: web::Data<Flags>,
     path: web::Path<(String, String)>,
+    query: web::Query<Purge>,
     if_match: IfMatch,
 ) -> Result<HttpResponse> {
+    if query.purge.is_some() {
+        return Err(Error::invalid("/purge", "is not possible: a flag is archived and kept"));
+    }
     let (project, key) = path.into_inner();
     flags.archive(&caller, project, key, if_match.required()?).await?;
     Ok(HttpResponse::NoContent().finish())
 }
 
 async fn environments(
-    caller: Caller,
+    Staff(caller): Staff,
     projects: web::Data<Projects>,
     path: web::Path<String>,
     paging: web::Query<Paging>,
@@ -90,7 +103,7 @@ async fn environments(
 }
 
 async fn create_environment(
-    caller: Caller,
+    Staff(caller): Staff,
     flags: web::Data<Flags>,
     path: web::Path<String>,
     body: Json,
