@@ -8,6 +8,7 @@
 
 mod access;
 mod audit;
+mod commands;
 mod edge;
 mod flags;
 mod harness;
