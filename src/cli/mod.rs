@@ -10,6 +10,7 @@ mod serve;
 
 use std::process::ExitCode;
 
+use clap::error::ErrorKind;
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{DATABASE_URL, LISTEN};
@@ -46,7 +47,7 @@ enum Command {
 #[derive(Clone, Debug, Args)]
 struct StoreArguments {
     /// Where the store is: sqlite://path/to/file.db
-    #[arg(long, env = "BELLWETHER_DATABASE_URL", default_value = DATABASE_URL, value_name = "URL")]
+    #[arg(long, env = "BELLWETHER_DATABASE_URL", hide_env_values = true, default_value = DATABASE_URL, value_name = "URL")]
     database_url: DatabaseUrl,
 }
 
@@ -67,7 +68,10 @@ enum Outcome {
 
 /// Runs the command line of this process.
 pub fn run() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refused(error),
+    };
     // TLS of the HTTP client; installing it twice is the only way to fail.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -78,6 +82,14 @@ pub fn run() -> ExitCode {
         Ok(Outcome::Well) => ExitCode::SUCCESS,
         Ok(Outcome::Negative) => ExitCode::from(1),
         Err(error) => failed(&error),
+    }
+}
+
+/// What is wrong with the arguments. A value that can't be used is not repeated: a URL may hold a password.
+fn refused(error: clap::Error) -> ExitCode {
+    match std::error::Error::source(&error) {
+        Some(cause) if error.kind() == ErrorKind::ValueValidation => failed(&anyhow::anyhow!("{cause}")),
+        _ => error.exit(),
     }
 }
 

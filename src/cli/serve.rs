@@ -15,7 +15,7 @@ pub(super) struct Arguments {
     #[arg(long, env = "BELLWETHER_LISTEN", value_name = "ADDRESS")]
     listen: Option<String>,
     /// Where the store is. [default: sqlite://data/bellwether.db]
-    #[arg(long, env = "BELLWETHER_DATABASE_URL", value_name = "URL")]
+    #[arg(long, env = "BELLWETHER_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     database_url: Option<String>,
     /// A TOML file with settings that are not given otherwise.
     #[arg(long, env = "BELLWETHER_CONFIG", value_name = "FILE")]

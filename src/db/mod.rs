@@ -110,8 +110,9 @@ impl Store {
             .map_err(|error| unreadable(error.to_string()))?
             .ok_or_else(|| OpenError::InUse { path: shown.clone() })?;
         let open = |path: &str, synchronous| -> Result<Database, OpenError> {
-            let pool = |size| connection::pool(path, size, Pragmas { synchronous });
-            Ok(Database::Sqlite { writer: pool(1).map_err(unreadable)?, readers: pool(READERS).map_err(unreadable)? })
+            let unreadable = |reason| OpenError::Unreadable { path: path.to_owned(), reason };
+            let pool = |size| connection::pool(path, size, Pragmas { synchronous }).map_err(unreadable);
+            Ok(Database::Sqlite { writer: pool(1)?, readers: pool(READERS)? })
         };
         let beside = path.with_extension("measurements.db").display().to_string();
         Ok(Self {

@@ -14,6 +14,9 @@ pub enum UrlError {
     /// Not a URL this version knows.
     #[error("the database URL `{0}` is not known; write sqlite://path/to/file.db")]
     Scheme(String),
+    /// Not a URL.
+    #[error("the database URL does not say which database it is of; write sqlite://path/to/file.db")]
+    NoScheme,
     /// Nothing after the scheme.
     #[error("the database URL names no file; write sqlite://path/to/file.db")]
     NoFile,
@@ -27,7 +30,10 @@ impl FromStr for DatabaseUrl {
             Some("") => Err(UrlError::NoFile),
             Some(path) => Ok(Self::Sqlite(PathBuf::from(path))),
             // A URL of another kind may hold a password: only what stands before it is repeated.
-            None => Err(UrlError::Scheme(text.split_once("://").map_or(text, |(scheme, _)| scheme).to_owned())),
+            None => Err(match text.split_once("://") {
+                Some((scheme, _)) => UrlError::Scheme(scheme.to_owned()),
+                None => UrlError::NoScheme,
+            }),
         }
     }
 }

@@ -4,6 +4,7 @@ mod answer;
 mod app;
 mod call;
 mod credentials;
+pub(crate) mod program;
 mod proxy;
 mod socket;
 mod wait;

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use bellwether::db::{Connection, Part};
 use bellwether_core::window::Summary;
 use bellwether_sdk::{Client, Context, ErrorCode, Reason};
+use diesel::RunQueryDsl as _;
 use serde_json::{Value, json};
 
 use crate::harness::{FLAGS, PRODUCTION, Proxy, TestApp, configured, eventually, on_both, within};
@@ -271,17 +273,23 @@ on_both!(what_scopes_saw_arrives_at_the_server, async |app| {
 
 /// Failures of treatment that the server has of a release, windows that are still open included.
 async fn failures(app: &TestApp, release: &str) -> u64 {
-    let measurements = app.services().measurements;
-    let later = bellwether::clock::now() + chrono::TimeDelta::hours(1);
-    let windows = measurements.glance(release.to_owned(), chrono::DateTime::UNIX_EPOCH, later).await.unwrap();
-    let cells = windows.iter().flat_map(|window| &window.cells);
-    cells
-        .filter(|((arm, _), _)| arm == bellwether_core::window::TREATMENT)
-        .map(|(_, summary)| match summary {
-            bellwether_core::window::Summary::Ratio(ratio) => ratio.k,
-            bellwether_core::window::Summary::Values(_) => 0,
-        })
-        .sum()
+    let release = release.to_owned();
+    let read = move |c: &mut Connection<'_>| {
+        let Connection::Sqlite(c) = c;
+        let query = diesel::sql_query(
+            "SELECT coalesce(sum(summary ->> 'k'), 0) AS failures FROM measurement_windows
+             WHERE release_id = ? AND arm = 'treatment' AND metric = 'request.error'",
+        );
+        Ok(query.bind::<diesel::sql_types::Text, _>(release).get_result::<Failures>(*c)?)
+    };
+    let found = app.services().store.read(Part::Measurements, read).await.unwrap();
+    u64::try_from(found.failures).unwrap()
+}
+
+#[derive(diesel::QueryableByName)]
+struct Failures {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    failures: i64,
 }
 
 on_both!(what_the_server_could_not_take_or_answer_is_counted_once, async |app| {

@@ -39,8 +39,6 @@ struct Inner {
 impl TestApp {
     /// Starts a server over a fresh store.
     pub(crate) async fn start(backend: Backend) -> Self {
-        // TLS of the HTTP client; another test may have installed it.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let folder = tempfile::tempdir().unwrap();
         let url: DatabaseUrl = match backend {
             Backend::Sqlite => format!("sqlite://{}/bellwether.db", folder.path().display()).parse().unwrap(),
@@ -121,16 +119,6 @@ impl TestApp {
     /// Its URL.
     pub(crate) fn origin(&self) -> String {
         format!("http://{}", self.address())
-    }
-
-    /// The folder that holds its store, and nothing else.
-    pub(crate) fn folder(&self) -> &std::path::Path {
-        self.inner.folder.path()
-    }
-
-    /// Where its store is.
-    pub(crate) fn database_url(&self) -> &DatabaseUrl {
-        &self.inner.url
     }
 
     /// A credential of each kind.
@@ -238,6 +226,8 @@ fn copy_files(from: &std::path::Path, to: &std::path::Path) {
 }
 
 /// A client that shows bodies as they come.
-fn client() -> Client {
+pub(super) fn client() -> Client {
+    // TLS of the HTTP client; another test may have installed it.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder().no_proxy().gzip(false).redirect(reqwest::redirect::Policy::none()).build().unwrap()
 }

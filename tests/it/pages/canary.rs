@@ -104,7 +104,7 @@ on_both!(the_page_is_sent_what_has_changed_and_nothing_else, async |app| {
 on_both!(a_rollback_shows_how_far_it_has_reached, async |app| {
     let app = with_canary(app, STAGING).await;
     let browser = Browser::logged_in(&app, Role::Editor).await;
-    let sdk = bellwether_sdk::Client::builder(&app.origin(), app.keys(STAGING).server.as_str());
+    let sdk = bellwether_sdk::Client::builder(app.origin(), app.keys(STAGING).server.as_str());
     let sdk = sdk.application("checkout").connect().unwrap();
     assert!(sdk.wait_ready(Duration::from_secs(45)).await);
 
