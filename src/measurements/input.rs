@@ -33,7 +33,6 @@ pub struct BatchInput {
     #[expect(dead_code, reason = "part of the format; the fleet knows applications from the stream")]
     application: String,
     sequence: u64,
-    #[deserr(default)]
     windows: Vec<WindowInput>,
     #[deserr(default)]
     #[expect(dead_code, reason = "part of the format that nothing here uses: see ARCHITECTURE.md")]

@@ -130,6 +130,8 @@ on_both!(projects_and_environments_are_told_too, async |app| {
     app.post("/api/v1/projects/shop/environments", &json!({"key": "qa"})).await.expect(201);
     let qa = "/api/v1/projects/shop/environments/qa";
     app.patch(qa, &json!({"production": true})).await.expect(200);
+    app.delete(qa).await.problem(409, "conflict");
+    app.patch(qa, &json!({"production": false})).await.expect(200);
     app.delete(qa).await.expect(204);
     app.delete("/api/v1/projects/shop").await.expect(204);
     let all = rows(&app, "").await;

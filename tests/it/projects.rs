@@ -94,7 +94,9 @@ on_both!(an_environment_from_its_beginning_to_its_end, async |app| {
     let editor = app.credentials().editor.clone();
     let disable = crate::harness::configured("qa", "feature.a", "/disable");
     app.put_nothing(&disable).by(&editor).await.problem(403, "forbidden");
-    app.delete(&environment("qa")).version(2).await.expect(204);
+    app.delete(&environment("qa")).version(2).await.problem(409, "conflict");
+    app.patch(&environment("qa"), &json!({"production": false})).version(2).await.expect(200);
+    app.delete(&environment("qa")).version(3).await.expect(204);
     app.get(&environment("qa")).await.problem(404, "not_found");
 });
 
