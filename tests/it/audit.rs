@@ -27,7 +27,7 @@ fn actions(rows: &[Value]) -> Vec<&str> {
 }
 
 /// The hash of a row by the rule that its documentation gives.
-fn chained(previous: &str, row: &Value) -> String {
+pub(crate) fn chained(previous: &str, row: &Value) -> String {
     let actor = &row["actor"];
     let changes: Vec<Value> = row["changes"].as_array().unwrap().clone();
     // The changes are hashed as the text they are kept as: members in the order they are documented in.

@@ -9,6 +9,7 @@
 mod access;
 mod audit;
 mod commands;
+mod crash;
 mod edge;
 mod flags;
 mod harness;
@@ -17,6 +18,7 @@ mod ofrep;
 mod projects;
 mod routes;
 mod sdk;
+mod secrets;
 mod snapshot;
 mod story;
 mod stream;
