@@ -27,7 +27,7 @@ fn actions(rows: &[Value]) -> Vec<&str> {
 }
 
 /// The hash of a row by the rule that its documentation gives.
-fn chained(previous: &str, row: &Value) -> String {
+pub(crate) fn chained(previous: &str, row: &Value) -> String {
     let actor = &row["actor"];
     let changes: Vec<Value> = row["changes"].as_array().unwrap().clone();
     // The changes are hashed as the text they are kept as: members in the order they are documented in.
@@ -143,6 +143,7 @@ on_both!(projects_and_environments_are_told_too, async |app| {
         "environment.create",
         "project.update",
         "environment.create",
+        "environment.update",
         "environment.update",
         "environment.delete",
         "project.delete",

@@ -21,6 +21,7 @@ mod projects;
 mod readme;
 mod routes;
 mod sdk;
+mod secrets;
 mod snapshot;
 mod story;
 mod stream;

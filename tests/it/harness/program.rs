@@ -114,8 +114,21 @@ pub(crate) struct Program {
     pub(crate) address: SocketAddr,
     said: Arc<Mutex<String>>,
     listening: JoinHandle<()>,
+    caller: Caller,
+}
+
+/// Who asks a server, wherever it is.
+#[derive(Clone)]
+pub(crate) struct Caller {
     http: Client,
     token: String,
+}
+
+impl Caller {
+    /// A request by the admin.
+    pub(crate) fn call(&self, origin: &str, method: Method, path: &str) -> Call {
+        Call::new(self.http.clone(), origin.to_owned(), method, path).by(&self.token)
+    }
 }
 
 /// An address that no other test listens on or connects from, so that a server that comes back finds it free.
@@ -138,12 +151,18 @@ impl Program {
         let Ok(address) = within("the server to listen", address).await else {
             panic!("the server did not start: {}", said.lock().unwrap());
         };
-        Self { child, address, said, listening, http: client(), token: site.token().to_owned() }
+        let caller = Caller { http: client(), token: site.token().to_owned() };
+        Self { child, address, said, listening, caller }
     }
 
     /// A request by the admin.
     pub(crate) fn call(&self, method: Method, path: &str) -> Call {
-        Call::new(self.http.clone(), self.origin(), method, path).by(&self.token)
+        self.caller.call(&self.origin(), method, path)
+    }
+
+    /// Who asks, apart from the server.
+    pub(crate) fn caller(&self) -> Caller {
+        self.caller.clone()
     }
 
     /// Its URL.
