@@ -22,6 +22,7 @@ mod readme;
 mod routes;
 mod sdk;
 mod secrets;
+mod seed;
 mod snapshot;
 mod story;
 mod stream;
