@@ -1,9 +1,9 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use bellwether::app::{App, Services};
+use bellwether::app::{App, Services, StartError};
 use bellwether::config::Settings;
-use bellwether::db::DatabaseUrl;
+use bellwether::db::{DatabaseUrl, OpenError};
 use bellwether::measurements::Cut;
 use diesel::RunQueryDsl as _;
 use reqwest::{Client, Method};
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
-use super::{Call, Credentials, FLAGS, Keys, configured, environment, within};
+use super::{Call, Credentials, FLAGS, Keys, configured, environment, eventually, within};
 
 /// A database that tests run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +76,12 @@ impl TestApp {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let cut = *self.inner.cut.lock().unwrap();
         let settings = Settings { listen, database_url: self.inner.url.clone(), cut };
-        let running = App::start(settings).await.unwrap();
+        // A worker of the one before may still be giving up its part of the store.
+        let running = eventually("the store to be given back", async || match App::start(settings.clone()).await {
+            Err(StartError::Open(OpenError::InUse { .. })) => None,
+            started => Some(started.unwrap()),
+        })
+        .await;
         *self.inner.now.lock().unwrap() = Some((running.address, running.services.clone()));
         *self.inner.running.lock().await = Some(running);
     }

@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, copy};
 use tokio::net::{TcpListener, TcpStream};
@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 #[derive(Clone)]
 pub(crate) struct Proxy {
     address: SocketAddr,
-    behind: Arc<Mutex<Option<SocketAddr>>>,
+    behind: watch::Sender<Option<SocketAddr>>,
     mute: Arc<AtomicBool>,
     knocks: watch::Receiver<u64>,
 }
@@ -22,14 +22,14 @@ impl Proxy {
         let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (count, knocks) = watch::channel(0);
-        let proxy = Self { address, behind: Arc::default(), mute: Arc::default(), knocks };
+        let proxy = Self { address, behind: watch::Sender::new(None), mute: Arc::default(), knocks };
         tokio::spawn(proxy.clone().serve(listener, count));
         proxy
     }
 
-    /// Puts a server behind it, or none.
+    /// Puts a server behind it, or none; connections to another end.
     pub(crate) fn put(&self, server: Option<SocketAddr>) {
-        *self.behind.lock().unwrap() = server;
+        self.behind.send_replace(server);
     }
 
     /// Lets requests through and breaks the connection where an answer would come back.
@@ -52,9 +52,16 @@ impl Proxy {
         loop {
             let Ok((near, _)) = listener.accept().await else { return };
             count.send_modify(|count| *count += 1);
-            let server = *self.behind.lock().unwrap();
+            let mut behind = self.behind.subscribe();
+            let server = *behind.borrow_and_update();
             let Some(server) = server else { continue };
-            pairs.spawn(between(near, server, self.mute.clone()));
+            let pair = between(near, server, self.mute.clone());
+            pairs.spawn(async move {
+                tokio::select! {
+                    () = pair => {}
+                    _ = behind.changed() => {}
+                }
+            });
             while pairs.try_join_next().is_some() {}
         }
     }
