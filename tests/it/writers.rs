@@ -110,3 +110,18 @@ on_both!(changes_of_a_definition_and_of_its_configurations_meet, async |app| {
     assert_eq!(served["value"], "a9");
     assert_eq!(served["metadata"]["revision"], 21);
 });
+
+on_both!(a_burst_waits_its_turn, async |app| {
+    let app = app.with_flag("feature.a").await;
+    let reads = (0..300).map(|_| {
+        let call = app.get(crate::harness::FLAGS);
+        async move { call.await.expect(200) }
+    });
+    join_all(reads).await;
+    let writes = (0..80).map(|n| {
+        let call = app.put_nothing(&configured(PRODUCTION, "feature.a", &format!("/targets/on/user-{n}")));
+        async move { call.await.expect(200) }
+    });
+    join_all(writes).await;
+    assert_eq!(app.configured(PRODUCTION, "feature.a").await["version"], 81);
+});
