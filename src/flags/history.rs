@@ -20,7 +20,7 @@ use crate::version::IfMatch;
 /// Most bytes of configurations in one answer, though two versions always fit: a version may be a mebibyte.
 const BYTES: usize = 4 << 20;
 /// Longest reason, in characters.
-pub(super) const REASON: usize = 1_000;
+const REASON: usize = 1_000;
 
 /// How much history is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,10 +124,11 @@ pub struct RestoreInput {
     pub reason: String,
 }
 
-/// What is wrong with a reason.
-pub(super) fn reason_fault(reason: &str) -> Option<Fault> {
-    let long = reason.chars().count() > REASON;
-    long.then(|| Fault::new("/reason", format!("has at most {REASON} characters")))
+/// What is wrong with a reason that somebody gives for a change.
+pub fn reason_fault(reason: &str) -> Option<Fault> {
+    // No text of a store on PostgreSQL holds U+0000.
+    let wrong = reason.chars().count() > REASON || reason.contains('\0');
+    wrong.then(|| Fault::new("/reason", format!("has at most {REASON} characters, U+0000 not among them")))
 }
 
 /// What an old version would change, were it restored.
@@ -279,6 +280,7 @@ mod tests {
     #[test]
     fn a_reason_has_its_length() {
         assert_eq!(reason_fault(&"å".repeat(REASON)), None);
+        assert!(reason_fault("a\0b").is_some());
         assert_eq!(reason_fault(&"å".repeat(REASON + 1)).map(|fault| fault.pointer), Some("/reason".to_owned()));
     }
 }

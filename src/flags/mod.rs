@@ -32,7 +32,7 @@ pub use change::{Edited, Place, edit, exists, roll_out};
 pub use configuration::{Configuration, ConfigurationDocument};
 pub use definition::{Definition, DefinitionInput, Kind, NewFlag};
 pub use encoding::{Coding, Encoded};
-pub use history::{Restoration, RestoreInput, Retention, Version, Versions};
+pub use history::{Restoration, RestoreInput, Retention, Version, Versions, reason_fault};
 pub use lifecycle::create;
 pub use live::{CatchUp, Live, LiveEnvironment, Served};
 pub use overview::{Overview, Standing};

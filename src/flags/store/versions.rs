@@ -94,9 +94,8 @@ pub(in crate::flags) fn versions(
             .filter(flag_versions::environment_id.eq(environment))
             .filter(flag_versions::version.lt(before))
             .order(flag_versions::version.desc())
-            .limit(i64::try_from(wanted).unwrap_or(i64::MAX))
-            .select(Row::as_select());
-        let rows: Vec<Row> = on_backend!(connection, |c| query.load(c))?;
+            .limit(i64::try_from(wanted).unwrap_or(i64::MAX));
+        let rows: Vec<Row> = on_backend!(connection, |c| query.select(Row::as_select()).load(c))?;
         let last = rows.len() < wanted;
         for row in rows {
             size += row.configuration.len();
@@ -119,8 +118,8 @@ pub(in crate::flags) fn find_version(
     (flag, environment): (i64, i64),
     version: u64,
 ) -> Result<Option<VersionRecord>> {
-    let query = flag_versions::table.find((flag, environment, signed(version))).select(Row::as_select());
-    let row: Option<Row> = on_backend!(connection, |c| query.first(c).optional())?;
+    let query = flag_versions::table.find((flag, environment, signed(version)));
+    let row: Option<Row> = on_backend!(connection, |c| query.select(Row::as_select()).first(c).optional())?;
     row.map(record).transpose()
 }
 
