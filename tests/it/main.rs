@@ -16,6 +16,7 @@ mod flags;
 mod harness;
 mod measurements;
 mod ofrep;
+mod oracle;
 mod pages;
 mod projects;
 mod readme;
