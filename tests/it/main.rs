@@ -12,6 +12,7 @@ mod canary;
 mod commands;
 mod crash;
 mod demo;
+mod deploy;
 mod edge;
 mod flags;
 mod harness;
