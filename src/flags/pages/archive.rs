@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::ask::AskPage;
-use super::{Desk, Filter};
+use super::{Desk, Filter, FlagListPage};
 use crate::access::Role;
 use crate::clock;
 use crate::error::{Error, Result};
@@ -38,6 +38,8 @@ pub(super) struct ArchivedRow {
     pub key: String,
     /// What it is called; may be empty.
     pub name: String,
+    /// The versions of what it served.
+    pub history: String,
     /// When it was archived.
     pub at: Moment,
     /// By whom.
@@ -46,10 +48,15 @@ pub(super) struct ArchivedRow {
 
 impl ArchivePage {
     /// Of the flags that the search lets through.
-    pub(super) fn new(user: &PageCaller, shell: Shell, filters: Vec<Filter>, archived: &[FlagView]) -> Self {
+    pub(super) fn new(user: &PageCaller, list: FlagListPage, archived: &[FlagView]) -> Self {
+        let FlagListPage { shell, filters, environments, .. } = list;
+        let shown = environments.iter().find(|one| one.production).or(environments.first());
+        let environment = shown.map(|one| one.key.clone()).unwrap_or_default();
+        let place = links::Place { environment, project: shell.project.clone(), ..links::Place::default() };
         let row = |flag: &FlagView| ArchivedRow {
             key: flag.key.clone(),
             name: flag.definition.name.clone(),
+            history: links::Place { flag: flag.key.clone(), ..place.clone() }.history(None),
             at: Moment::new(flag.updated_at, clock::now()),
             by: flag.updated_by.clone(),
         };
@@ -58,7 +65,7 @@ impl ArchivePage {
             may_restore: user.caller.require(Role::Operator).is_ok(),
             may_purge: user.caller.require(Role::Admin).is_ok(),
             filters,
-            shell,
+            shell: Shell { title: "Archived flags".to_owned(), ..shell },
         }
     }
 

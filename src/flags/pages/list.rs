@@ -10,7 +10,7 @@ use crate::clock;
 use crate::error::Result;
 use crate::flags::{FlagFilter, Overview, Standing};
 use crate::http::display::{Moment, Tone};
-use crate::http::shell::{Section, Shell};
+use crate::http::shell::Section;
 use crate::http::{PageCaller, links, page};
 use crate::projects::Frame;
 
@@ -97,8 +97,7 @@ pub(super) async fn show(
     if !in_archive {
         return page::render(&list);
     }
-    let FlagListPage { shell, filters, .. } = list;
-    page::render(&ArchivePage::new(&user, Shell { title: "Archived flags".to_owned(), ..shell }, filters, &archived))
+    page::render(&ArchivePage::new(&user, list, &archived))
 }
 
 fn list(
