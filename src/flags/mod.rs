@@ -27,7 +27,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 
 pub use archive::Attached;
-pub use bulk::{Bulk, BulkAction, BulkInput, BulkItem};
+pub use bulk::{Bulk, BulkAction, BulkInput, BulkItem, shrinks};
 pub use change::{Edited, Place, edit, exists, roll_out};
 pub use configuration::{Configuration, ConfigurationDocument};
 pub use definition::{Definition, DefinitionInput, Kind, NewFlag};
