@@ -3,6 +3,7 @@
 mod answer;
 mod app;
 mod call;
+mod chain;
 mod credentials;
 pub(crate) mod program;
 mod proxy;
@@ -12,6 +13,7 @@ mod wait;
 pub(crate) use answer::Answer;
 pub(crate) use app::{Backend, TestApp};
 pub(crate) use call::Call;
+pub(crate) use chain::chained;
 pub(crate) use credentials::{Credentials, Keys};
 pub(crate) use proxy::Proxy;
 pub(crate) use socket::{Socket, have, hello, state};

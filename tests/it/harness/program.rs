@@ -125,6 +125,11 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
+    /// The admin of a site, over connections of its own.
+    pub(crate) fn of(site: &Site) -> Self {
+        Self { http: client(), token: site.token().to_owned() }
+    }
+
     /// A request by the admin.
     pub(crate) fn call(&self, origin: &str, method: Method, path: &str) -> Call {
         Call::new(self.http.clone(), origin.to_owned(), method, path).by(&self.token)
@@ -151,7 +156,7 @@ impl Program {
         let Ok(address) = within("the server to listen", address).await else {
             panic!("the server did not start: {}", said.lock().unwrap());
         };
-        let caller = Caller { http: client(), token: site.token().to_owned() };
+        let caller = Caller::of(site);
         Self { child, address, said, listening, caller }
     }
 
@@ -160,20 +165,9 @@ impl Program {
         self.caller.call(&self.origin(), method, path)
     }
 
-    /// Who asks, apart from the server.
-    pub(crate) fn caller(&self) -> Caller {
-        self.caller.clone()
-    }
-
     /// Its URL.
     pub(crate) fn origin(&self) -> String {
         format!("http://{}", self.address)
-    }
-
-    /// Kills the process, which gets no chance to do anything about it.
-    pub(crate) async fn kill(mut self) {
-        self.child.start_kill().unwrap();
-        within("the end of the process", self.child.wait()).await.unwrap();
     }
 
     /// Sends a signal by its name and waits for the end; the exit code, and all that was said on standard error.

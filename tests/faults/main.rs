@@ -1,0 +1,30 @@
+//! What happens around a server that it can do nothing about: it is killed, its store is gone, its disk is full.
+//!
+//! Every test runs the real program in a process of its own. `BELLWETHER_FAULTS=long` makes the suite run ten times as
+//! many kills and leaves the store gone for a minute; `BELLWETHER_FAULTS_SEED` repeats the moments of a run, which
+//! prints its seed.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a test that panics has failed, which is what it is for; its figures are read with --nocapture"
+)]
+
+mod crash;
+mod fsync;
+mod server;
+mod store;
+
+/// The harness of the integration tests.
+#[path = "../it"]
+#[expect(dead_code, unused_imports, unused_macros, reason = "the integration tests use all of it, this binary a part")]
+mod it {
+    pub(crate) mod harness;
+}
+use it::harness;
+
+/// Whether this is the long run.
+pub(crate) fn long() -> bool {
+    std::env::var("BELLWETHER_FAULTS").is_ok_and(|wanted| wanted == "long")
+}
