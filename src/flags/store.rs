@@ -156,8 +156,8 @@ pub(super) fn find_configuration(
     flag: i64,
     environment: i64,
 ) -> Result<ConfigurationRecord> {
-    let query = flag_configurations::table.find((flag, environment)).select(ConfigurationRow::as_select());
-    let row = on_backend!(connection, |c| query.first(c).optional())?;
+    let query = flag_configurations::table.find((flag, environment));
+    let row = on_backend!(connection, |c| query.select(ConfigurationRow::as_select()).first(c).optional())?;
     configuration(row.ok_or_else(|| Error::NotFound("configuration of this flag here".to_owned()))?)
 }
 
@@ -165,9 +165,8 @@ pub(super) fn find_configuration(
 pub(super) fn configurations_of_flag(connection: &mut Connection<'_>, flag: i64) -> Result<Vec<ConfigurationRecord>> {
     let query = flag_configurations::table
         .filter(flag_configurations::flag_id.eq(flag))
-        .order(flag_configurations::environment_id)
-        .select(ConfigurationRow::as_select());
-    let rows: Vec<ConfigurationRow> = on_backend!(connection, |c| query.load(c))?;
+        .order(flag_configurations::environment_id);
+    let rows: Vec<ConfigurationRow> = on_backend!(connection, |c| query.select(ConfigurationRow::as_select()).load(c))?;
     rows.into_iter().map(configuration).collect()
 }
 
@@ -175,9 +174,8 @@ pub(super) fn configurations_of_flag(connection: &mut Connection<'_>, flag: i64)
 pub(super) fn configurations_in(connection: &mut Connection<'_>, environment: i64) -> Result<Vec<ConfigurationRecord>> {
     let query = flag_configurations::table
         .filter(flag_configurations::environment_id.eq(environment))
-        .order(flag_configurations::flag_key)
-        .select(ConfigurationRow::as_select());
-    let rows: Vec<ConfigurationRow> = on_backend!(connection, |c| query.load(c))?;
+        .order(flag_configurations::flag_key);
+    let rows: Vec<ConfigurationRow> = on_backend!(connection, |c| query.select(ConfigurationRow::as_select()).load(c))?;
     rows.into_iter().map(configuration).collect()
 }
 

@@ -18,7 +18,7 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use crate::harness::program::Site;
-use crate::harness::{FLAGS, PRODUCTION, configured, eventually, within};
+use crate::harness::{Backend, FLAGS, PRODUCTION, configured, eventually, within};
 use crate::long;
 use crate::server::{Post, Server};
 use crate::store::{Configuration, Database, Measurements};
@@ -66,8 +66,8 @@ struct Ended {
 }
 
 impl World {
-    async fn new(seed: u64) -> Self {
-        let site = Site::new().await;
+    async fn new(backend: Backend, seed: u64) -> Self {
+        let site = Site::new(backend).await;
         Self {
             post: Post::of(&site),
             site,
@@ -212,14 +212,15 @@ impl World {
 }
 
 /// Runs the kills, spread over some stores, and prints what came of them.
-fn kill(name: &str, kills: u32) {
+fn kill(backend: Backend, kills: u32) {
+    let name = format!("{backend:?}").to_lowercase();
     let seed: u64 =
         std::env::var("BELLWETHER_FAULTS_SEED").map_or_else(|_| rand::random(), |seed| seed.parse().unwrap());
     println!("{name}: {kills} kills; BELLWETHER_FAULTS_SEED={seed} repeats their moments");
     let part = move |store: u32| kills / STORES + u32::from(store < kills % STORES);
     let work = move |store: u32, name: String| {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        runtime.block_on(async { World::new(seed ^ u64::from(store)).await.run(&name, part(store)).await })
+        runtime.block_on(async { World::new(backend, seed ^ u64::from(store)).await.run(&name, part(store)).await })
     };
     let start = |store: u32| {
         let name = format!("{name} {store}");
@@ -227,7 +228,7 @@ fn kill(name: &str, kills: u32) {
     };
     let worlds: Vec<_> = (0..STORES).map(start).collect();
     let ended: Vec<Ended> = worlds.into_iter().map(|world| world.join().unwrap()).collect();
-    report(name, &ended);
+    report(&name, &ended);
 }
 
 /// # Panics
@@ -268,5 +269,10 @@ fn report(name: &str, ended: &[Ended]) {
 
 #[test]
 fn nothing_acknowledged_is_lost_on_sqlite() {
-    kill("sqlite", if long() { 1_000 } else { 100 });
+    kill(Backend::Sqlite, if long() { 1_000 } else { 100 });
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_on_postgres() {
+    kill(Backend::Postgres, if long() { 200 } else { 20 });
 }

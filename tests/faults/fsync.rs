@@ -8,7 +8,7 @@ use serde_json::json;
 use tokio::process::Command;
 
 use crate::harness::program::Site;
-use crate::harness::{FLAGS, PRODUCTION, configured, eventually, within};
+use crate::harness::{Backend, FLAGS, PRODUCTION, configured, eventually, within};
 use crate::server::{Post, Server, read};
 
 /// Changes, and batches of measurements, one after the other.
@@ -102,7 +102,7 @@ async fn report(server: &Server, site: &Site) -> Vec<Duration> {
 #[tokio::test]
 async fn every_change_is_on_disk_before_it_is_acknowledged_on_sqlite() {
     tracing_is_possible().await;
-    let site = Site::new().await;
+    let site = Site::new(Backend::Sqlite).await;
     let trace = site.path("trace");
     let mut post = Post::of(&site);
     // Traced from beside, so that the server stays this process's child.

@@ -61,7 +61,7 @@ impl Post {
         let started = Instant::now();
         let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let origin = format!("http://{}", self.address);
-        Server { child, origin, log: self.log.clone(), started, caller: Caller::of(site) }
+        Server { child, origin, log: self.log.clone(), started, caller: Caller::new(site.token()) }
     }
 }
 

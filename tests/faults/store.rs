@@ -3,15 +3,22 @@
 use bellwether_core::window::Summary;
 use chrono::{DateTime, Utc};
 use diesel::connection::SimpleConnection as _;
+use diesel::pg::{Pg, PgConnection};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Nullable, Text};
 use diesel::sqlite::{Sqlite, SqliteConnection};
 use serde_json::{Value, json};
 
-/// A connection of the test's own. Each of its methods sees one state of the store.
+/// Connections of the test's own. Each of its methods sees one state of the store.
 pub(crate) struct Database {
-    configuration: SqliteConnection,
-    measurements: SqliteConnection,
+    configuration: Handle,
+    measurements: Handle,
+}
+
+/// A connection to either database.
+enum Handle {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
 }
 
 #[derive(Clone, Debug, QueryableByName)]
@@ -246,79 +253,97 @@ pub(crate) struct Measurements {
     pub(crate) batches: Vec<(String, u64)>,
 }
 
-fn open(path: &str) -> SqliteConnection {
-    let mut connection = SqliteConnection::establish(path).unwrap();
-    connection.batch_execute("PRAGMA busy_timeout = 10000; PRAGMA query_only = ON").unwrap();
-    connection
-}
+impl Handle {
+    fn file(path: &str) -> Self {
+        let mut connection = SqliteConnection::establish(path).unwrap();
+        connection.batch_execute("PRAGMA busy_timeout = 10000; PRAGMA query_only = ON").unwrap();
+        Self::Sqlite(connection)
+    }
 
-fn rows<T: QueryableByName<Sqlite> + 'static>(connection: &mut SqliteConnection, query: &str) -> Vec<T> {
-    diesel::sql_query(query).load(connection).unwrap_or_else(|error| panic!("{query}: {error}"))
+    fn server(url: &str) -> Self {
+        Self::Postgres(PgConnection::establish(url).unwrap())
+    }
+
+    /// Reads, at one moment.
+    fn at_once<T>(&mut self, read: impl FnOnce(&mut Self) -> T) -> T {
+        self.execute(match self {
+            Self::Sqlite(_) => "BEGIN",
+            Self::Postgres(_) => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        });
+        let found = read(self);
+        self.execute("COMMIT");
+        found
+    }
+
+    fn execute(&mut self, statement: &str) {
+        let done = match self {
+            Self::Sqlite(connection) => connection.batch_execute(statement),
+            Self::Postgres(connection) => connection.batch_execute(statement),
+        };
+        done.unwrap_or_else(|error| panic!("{statement}: {error}"));
+    }
+
+    fn rows<T: QueryableByName<Sqlite> + QueryableByName<Pg> + 'static>(&mut self, query: &str) -> Vec<T> {
+        let found = match self {
+            Self::Sqlite(connection) => diesel::sql_query(query).load(connection),
+            Self::Postgres(connection) => diesel::sql_query(query).load(connection),
+        };
+        found.unwrap_or_else(|error| panic!("{query}: {error}"))
+    }
 }
 
 impl Database {
     /// Opens the store at `url` beside whoever has it.
     pub(crate) fn open(url: &str) -> Self {
-        let path = url.strip_prefix("sqlite://").unwrap();
+        let Some(path) = url.strip_prefix("sqlite://") else {
+            return Self { configuration: Handle::server(url), measurements: Handle::server(url) };
+        };
         let beside = path.strip_suffix(".db").unwrap();
-        Self { configuration: open(path), measurements: open(&format!("{beside}.measurements.db")) }
+        Self { configuration: Handle::file(path), measurements: Handle::file(&format!("{beside}.measurements.db")) }
     }
 
-    /// The configuration part, with what belongs to revisions after `revisions` by environment, and the log after
-    /// `sequence`.
-    pub(crate) fn configuration(&mut self, revision: impl Fn(i64) -> i64, sequence: i64) -> Configuration {
-        let c = &mut self.configuration;
-        c.batch_execute("BEGIN").unwrap();
-        let environments: Vec<EnvironmentRow> =
-            rows(c, "SELECT id, key, revision, state_hash FROM environments ORDER BY id");
-        let (mut versions, mut outbox) = (Vec::new(), Vec::new());
-        for EnvironmentRow { id, .. } in &environments {
-            let later = format!("environment_id = {id} AND revision > {} ORDER BY revision", revision(*id));
-            versions.extend(rows::<VersionRow>(
-                c,
-                &format!(
-                    "SELECT flag_id, environment_id, version, revision, configuration FROM flag_versions WHERE {later}"
+    /// The configuration part, with what belongs to later revisions of an environment than `seen` says, and the log
+    /// after `sequence`.
+    pub(crate) fn configuration(&mut self, seen: impl Fn(i64) -> i64, sequence: i64) -> Configuration {
+        self.configuration.at_once(|c| {
+            let environments: Vec<EnvironmentRow> =
+                c.rows("SELECT id, key, revision, state_hash FROM environments ORDER BY id");
+            let (mut versions, mut outbox) = (Vec::new(), Vec::new());
+            for EnvironmentRow { id, .. } in &environments {
+                let later = format!("WHERE environment_id = {id} AND revision > {} ORDER BY revision", seen(*id));
+                let columns = "flag_id, environment_id, version, revision, configuration";
+                versions.extend(c.rows::<VersionRow>(&format!("SELECT {columns} FROM flag_versions {later}")));
+                let columns = "environment_id, revision, message";
+                outbox.extend(c.rows::<OutboxRow>(&format!("SELECT {columns} FROM outbox {later}")));
+            }
+            Configuration {
+                flags: c.rows("SELECT id, key, version, definition, archived_at FROM flags ORDER BY id"),
+                configurations: c.rows(
+                    "SELECT flag_id, environment_id, flag_key, version, configuration, release_json, served, digest
+                     FROM flag_configurations ORDER BY flag_id, environment_id",
                 ),
-            ));
-            outbox.extend(rows::<OutboxRow>(
-                c,
-                &format!("SELECT environment_id, revision, message FROM outbox WHERE {later}"),
-            ));
-        }
-        let all = Configuration {
-            flags: rows(c, "SELECT id, key, version, definition, archived_at FROM flags ORDER BY id"),
-            configurations: rows(
-                c,
-                "SELECT flag_id, environment_id, flag_key, version, configuration, release_json, served, digest
-                 FROM flag_configurations ORDER BY flag_id, environment_id",
-            ),
-            audit: rows(
-                c,
-                &format!(
+                audit: c.rows(&format!(
                     "SELECT sequence, at, actor_kind, actor_id, actor_name, action, resource, project, environment,
                      request_id, address, user_agent, status, reason, changes, hash
                      FROM audit WHERE sequence > {sequence} ORDER BY sequence"
-                ),
-            ),
-            canaries: rows(c, "SELECT flag_id, environment_id, version, state, policy, progress FROM canaries"),
-            log: rows(c, "SELECT actor, event, verdict_id FROM canary_log ORDER BY id"),
-            guards: rows(c, "SELECT release_id, state FROM guard_states ORDER BY release_id, position"),
-            verdicts: rows(c, "SELECT id, release_id, decision, record FROM verdicts ORDER BY id"),
-            environments,
-            versions,
-            outbox,
-        };
-        c.batch_execute("COMMIT").unwrap();
-        all
+                )),
+                canaries: c.rows("SELECT flag_id, environment_id, version, state, policy, progress FROM canaries"),
+                log: c.rows("SELECT actor, event, verdict_id FROM canary_log ORDER BY id"),
+                guards: c.rows("SELECT release_id, state FROM guard_states ORDER BY release_id, position"),
+                verdicts: c.rows("SELECT id, release_id, decision, record FROM verdicts ORDER BY id"),
+                environments,
+                versions,
+                outbox,
+            }
+        })
     }
 
     /// The measurement part.
     pub(crate) fn measurements(&mut self) -> Measurements {
-        let c = &mut self.measurements;
-        c.batch_execute("BEGIN").unwrap();
-        let cells: Vec<WindowRow> = rows(c, "SELECT release_id, start, arm, metric, summary FROM measurement_windows");
-        let batches: Vec<BatchRow> = rows(c, "SELECT instance, sequence FROM measurement_batches");
-        c.batch_execute("COMMIT").unwrap();
+        let (cells, batches): (Vec<WindowRow>, Vec<BatchRow>) = self.measurements.at_once(|c| {
+            let windows = c.rows("SELECT release_id, start, arm, metric, summary FROM measurement_windows");
+            (windows, c.rows("SELECT instance, sequence FROM measurement_batches"))
+        });
         let cell = |row: WindowRow| Cell {
             release: row.release_id,
             start: row.start.parse().unwrap(),
@@ -337,9 +362,11 @@ impl Database {
     /// # Panics
     /// When it finds something broken.
     pub(crate) fn is_sound(&mut self) {
-        for c in [&mut self.configuration, &mut self.measurements] {
-            let found: Vec<Said> = rows(c, "SELECT integrity_check AS said FROM pragma_integrity_check");
-            assert_eq!(found.iter().map(|row| row.said.as_str()).collect::<Vec<_>>(), ["ok"]);
+        for handle in [&mut self.configuration, &mut self.measurements] {
+            if matches!(handle, Handle::Sqlite(_)) {
+                let found: Vec<Said> = handle.rows("SELECT integrity_check AS said FROM pragma_integrity_check");
+                assert_eq!(found.iter().map(|row| row.said.as_str()).collect::<Vec<_>>(), ["ok"]);
+            }
         }
     }
 }

@@ -23,6 +23,7 @@ mod sdk;
 mod secrets;
 mod seed;
 mod snapshot;
+mod store;
 mod story;
 mod stream;
 mod writers;

@@ -5,11 +5,10 @@ mod canary;
 
 use bellwether::access::{Origin, Role};
 use bellwether::db::{Connection, Part};
-use diesel::RunQueryDsl as _;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::harness::{DEVELOPMENT, PRODUCTION, TestApp, configured, on_both};
+use crate::harness::{DEVELOPMENT, PRODUCTION, TestApp, configured, on_both, sql};
 use crate::routes::{Need, table};
 use browser::{Browser, LIST, new_user};
 
@@ -81,9 +80,7 @@ on_both!(nothing_but_a_session_opens_a_page, async |app| {
     let password = new_user(&app, "ada", Role::Admin).await;
     let session = services.access.log_in("ada".to_owned(), password, Origin::default()).await.unwrap();
     let expire = |c: &mut Connection<'_>| {
-        let Connection::Sqlite(c) = c;
-        let past = "UPDATE credentials SET expires_at = '2001-01-01T00:00:00.000000Z' WHERE kind = 'user'";
-        Ok(diesel::sql_query(past).execute(*c)?)
+        sql::execute(c, "UPDATE credentials SET expires_at = '2001-01-01T00:00:00.000000Z' WHERE kind = 'user'")
     };
     assert_eq!(services.store.write(Part::Configuration, expire).await.unwrap(), 1);
     services.access.reload().await.unwrap();
