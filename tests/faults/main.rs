@@ -13,8 +13,13 @@
 
 mod crash;
 mod fsync;
+mod full_disk;
+mod gone;
+mod outage;
+mod relay;
 mod server;
 mod store;
+mod world;
 
 /// The harness of the integration tests.
 #[path = "../it"]
@@ -27,4 +32,9 @@ use it::harness;
 /// Whether this is the long run.
 pub(crate) fn long() -> bool {
     std::env::var("BELLWETHER_FAULTS").is_ok_and(|wanted| wanted == "long")
+}
+
+/// What the random moments of this run follow from.
+pub(crate) fn seed() -> u64 {
+    std::env::var("BELLWETHER_FAULTS_SEED").map_or_else(|_| rand::random(), |seed| seed.parse().unwrap())
 }

@@ -80,6 +80,16 @@ impl Postgres {
         done(self.control().arg("-l").arg(self.folder.join("log")).arg("start"));
     }
 
+    /// Ends it at once, as a crash would; what it has written stays.
+    pub(crate) fn stop(&self) {
+        done(self.control().args(["-m", "immediate", "stop"]));
+    }
+
+    /// Whether it runs.
+    pub(crate) fn runs(&self) -> bool {
+        self.control().arg("status").output().unwrap().status.success()
+    }
+
     /// The port it listens on, on the loopback address.
     pub(crate) fn port(&self) -> u16 {
         self.port

@@ -72,6 +72,11 @@ impl Site {
     pub(crate) async fn new(backend: Backend) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = backend.url(folder.path());
+        Self::at(url, folder).await
+    }
+
+    /// At this URL, with this folder for what lies beside the store.
+    pub(crate) async fn at(url: String, folder: tempfile::TempDir) -> Self {
         let ran = run(&["init", "--json", "--database-url", &url]).await;
         assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
         Self { secrets: serde_json::from_str(&ran.stdout).unwrap(), url, folder }

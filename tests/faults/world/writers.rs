@@ -8,7 +8,7 @@ use rand::{RngExt as _, SeedableRng as _};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use tokio::time::interval;
+use tokio::time::{MissedTickBehavior, interval};
 
 use super::ledger::{Ledger, Write};
 use crate::harness::program::Caller;
@@ -93,7 +93,9 @@ impl Writer {
         loop {
             let user = format!("user-{}-{}", self.name, self.count);
             let call = self.call(Method::PUT, &path(&user));
-            self.write("flag.target", SHARED[which], call).await?.expect("nothing speaks against it");
+            if self.write("flag.target", SHARED[which], call).await?.is_none() {
+                continue;
+            }
             leftover.targeted.lock().unwrap().push((which, user));
             let old = {
                 let mut targeted = leftover.targeted.lock().unwrap();
@@ -102,7 +104,9 @@ impl Writer {
             };
             if let Some(old) = old {
                 let call = self.call(Method::DELETE, &path(&old));
-                self.write("flag.untarget", SHARED[which], call).await?.expect("it was targeted");
+                if self.write("flag.untarget", SHARED[which], call).await?.is_none() {
+                    leftover.targeted.lock().unwrap().push((which, old));
+                }
             }
         }
     }
@@ -110,9 +114,26 @@ impl Writer {
     /// Changes all that a flag has; nobody else does.
     async fn change(mut self, life: u32, mut random: StdRng) -> Gone {
         let at = |rest: &str| configured(PRODUCTION, OWN, rest);
-        let read = async |path: &str| self.call(Method::GET, path).send().await.map(|answer| answer.expect(200));
-        let served = read(&at("")).await.map_err(drop)?;
-        let mut visible = read(&flag(OWN)).await.map_err(drop)?["client_visible"].as_bool().unwrap();
+        while !self.ledger.is_closed() {
+            let read = async |path: &str| self.call(Method::GET, path).send().await.map_err(drop);
+            let (served, flag) = (read(&at("")).await?, read(&flag(OWN)).await?);
+            if served.status == 200 && flag.status == 200 {
+                self.change_on(&at, life, &mut random, &served.json(), &flag.json()).await?;
+            }
+        }
+        Err(())
+    }
+
+    /// The same until a change is refused: then what there is has to be read again.
+    async fn change_on(
+        &mut self,
+        at: &impl Fn(&str) -> String,
+        life: u32,
+        random: &mut StdRng,
+        served: &Value,
+        defined: &Value,
+    ) -> Gone {
+        let mut visible = defined["client_visible"].as_bool().unwrap();
         let mut enabled = served["configuration"]["enabled"].as_bool().unwrap();
         let mut off = served["configuration"]["off_variation"].as_str().unwrap().to_owned();
         loop {
@@ -148,7 +169,9 @@ impl Writer {
                     self.write("flag.configure", OWN, call).await?
                 }
             };
-            done.expect("nothing speaks against it");
+            if done.is_none() {
+                return Ok(());
+            }
         }
     }
 
@@ -157,11 +180,14 @@ impl Writer {
         loop {
             let key = format!("made.{}.{}", self.name, self.count);
             let call = self.call(Method::POST, FLAGS).json(&json!({"key": key, "type": "boolean"}));
-            self.write("flag.create", &key, call).await?.expect("the key is new");
+            if self.write("flag.create", &key, call).await?.is_none() {
+                continue;
+            }
             let old = leftover.made.lock().unwrap().replace(key);
             if let Some(old) = old {
                 let call = self.call(Method::DELETE, &flag(&old)).any_version();
-                self.write("flag.archive", &old, call).await?.expect("it is there");
+                // When that can't be now, it stays for good.
+                self.write("flag.archive", &old, call).await?;
             }
         }
     }
@@ -170,9 +196,18 @@ impl Writer {
     async fn lead(mut self, mut random: StdRng) -> Gone {
         let at = |rest: &str| configured(PRODUCTION, CANARY, &format!("/canary{rest}"));
         let mut ticks = interval(PACE);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            let view = self.call(Method::GET, &at("")).send().await.map_err(drop)?.expect(200);
+            if self.ledger.is_closed() {
+                return Err(());
+            }
+            let view = self.call(Method::GET, &at("")).send().await.map_err(drop)?;
+            if view.status != 200 {
+                view.problem(503, "store_unavailable");
+                continue;
+            }
+            let view = view.json();
             let (verb, action) = match (view["state"].as_str().unwrap(), random.random_range(0..200)) {
                 ("draft" | "promoted" | "rolled_back", 0..=19) => ("start", "canary.start"),
                 ("draft" | "promoted" | "rolled_back", _) => continue,

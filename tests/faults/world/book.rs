@@ -132,7 +132,9 @@ fn agree(told: &HashMap<&str, Vec<&AuditRow>>, ledger: &Ledger) {
         let rows = told.get(write.id.as_str()).map(Vec::as_slice).unwrap_or_default();
         match outcome {
             Outcome::Acknowledged => assert_eq!(rows.len(), 1, "{write:?} was acknowledged: {rows:?}"),
-            Outcome::Refused => assert!(rows.is_empty(), "{write:?} was refused: {rows:?}"),
+            Outcome::Refused | Outcome::Unavailable => {
+                assert!(rows.is_empty(), "{write:?} was {outcome:?}: {rows:?}");
+            }
             Outcome::Unknown => assert!(rows.len() <= 1, "{write:?} was sent once: {rows:?}"),
         }
         for row in rows {

@@ -1,0 +1,64 @@
+//! The store is away for a while.
+
+use diesel::Connection as _;
+use diesel::connection::SimpleConnection as _;
+use diesel::sqlite::SqliteConnection;
+
+use crate::harness::program::Site;
+use crate::harness::{Backend, Postgres, block_on};
+use crate::outage::{Besieged, Left};
+use crate::relay::Relay;
+use crate::seed;
+use crate::world::{Lost, World};
+
+/// Commits outlive the end of the database's processes, and not that of the machine.
+const SETTINGS: [&str; 1] = ["fsync = off"];
+
+#[test]
+fn another_process_writes_to_the_file_and_does_not_end() {
+    block_on(async {
+        let mut besieged = Besieged::new(World::new(Backend::Sqlite, seed()).await).await;
+        let path = besieged.world.post.url.strip_prefix("sqlite://").unwrap().to_owned();
+        let mut other = SqliteConnection::establish(&path).unwrap();
+        other.batch_execute("PRAGMA busy_timeout = 30000; BEGIN EXCLUSIVE").unwrap();
+        besieged.feel().await;
+        besieged.endure(Left::Reads).await;
+        other.batch_execute("ROLLBACK").unwrap();
+        drop(other);
+        besieged.recover().await;
+    });
+}
+
+#[test]
+fn the_database_server_ends_and_comes_back() {
+    block_on(async {
+        let database = Postgres::start(&SETTINGS);
+        let site = Site::at(database.schema(), tempfile::tempdir().unwrap()).await;
+        let mut world = World::at(site, seed());
+        world.lost = Lost::Last;
+        let mut besieged = Besieged::new(world).await;
+        database.stop();
+        besieged.feel().await;
+        besieged.endure(Left::Nothing).await;
+        database.start_again();
+        besieged.recover().await;
+    });
+}
+
+#[test]
+fn the_network_to_the_database_falls_silent() {
+    block_on(async {
+        let database = Postgres::start(&SETTINGS);
+        let relay = Relay::to(([127, 0, 0, 1], database.port()).into()).await;
+        let site = Site::at(database.schema(), tempfile::tempdir().unwrap()).await;
+        let mut world = World::at(site, seed());
+        let direct = format!(":{}/", database.port());
+        world.post.url = world.site.url().replace(&direct, &format!(":{}/", relay.address.port()));
+        let mut besieged = Besieged::new(world).await;
+        relay.flow(false);
+        besieged.feel().await;
+        besieged.endure(Left::Nothing).await;
+        relay.flow(true);
+        besieged.recover().await;
+    });
+}
