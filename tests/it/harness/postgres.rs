@@ -80,16 +80,6 @@ impl Postgres {
         done(self.control().arg("-l").arg(self.folder.join("log")).arg("start"));
     }
 
-    /// Ends it at once, as a crash would; what it has written stays.
-    pub(crate) fn stop(&self) {
-        done(self.control().args(["-m", "immediate", "stop"]));
-    }
-
-    /// Whether it runs.
-    pub(crate) fn runs(&self) -> bool {
-        self.control().arg("status").output().unwrap().status.success()
-    }
-
     /// The port it listens on, on the loopback address.
     pub(crate) fn port(&self) -> u16 {
         self.port
@@ -114,7 +104,8 @@ impl Postgres {
         format!("postgres://bellwether:{PASSWORD}@127.0.0.1:{}/postgres", self.port)
     }
 
-    fn control(&self) -> Command {
+    /// A command of `pg_ctl` about this server.
+    pub(crate) fn control(&self) -> Command {
         let mut control = as_user(&self.programs.join("pg_ctl"));
         control.args(["-s", "-w", "-D"]).arg(self.data());
         control
