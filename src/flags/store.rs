@@ -1,12 +1,16 @@
+mod versions;
+
 use bellwether_core::{Release, ValueType};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
 use super::{Configuration, Definition};
 use crate::clock;
-use crate::db::schema::{flag_configurations, flag_versions, flags, outbox};
+use crate::db::schema::{flag_configurations, flags, outbox};
 use crate::db::{Connection, Timestamp, on_backend};
 use crate::error::{Error, Result};
+
+pub(super) use versions::{VersionRecord, find_version, forget_versions, keep_version, versions};
 
 /// A flag, whatever the environment.
 #[derive(Clone, Debug)]
@@ -201,18 +205,12 @@ pub(super) fn update_configuration(connection: &mut Connection<'_>, record: &Con
     Ok(())
 }
 
-/// Keeps a version as it stood.
-pub(super) fn keep_version(connection: &mut Connection<'_>, record: &ConfigurationRecord, revision: u64) -> Result<()> {
-    let insert = diesel::insert_into(flag_versions::table).values((
-        flag_versions::flag_id.eq(record.flag_id),
-        flag_versions::environment_id.eq(record.environment_id),
-        flag_versions::version.eq(signed(record.version)),
-        flag_versions::revision.eq(signed(revision)),
-        flag_versions::configuration.eq(serde_json::to_string(&record.configuration)?),
-        flag_versions::at.eq(Timestamp(record.updated_at)),
-        flag_versions::actor.eq(&record.updated_by),
-    ));
-    on_backend!(connection, |c| insert.execute(c))?;
+/// Removes a flag for good with its configurations and versions.
+pub(super) fn delete_flag(connection: &mut Connection<'_>, flag: i64) -> Result<()> {
+    versions::delete(connection, flag)?;
+    let configurations = flag_configurations::table.filter(flag_configurations::flag_id.eq(flag));
+    on_backend!(connection, |c| diesel::delete(configurations).execute(c))?;
+    on_backend!(connection, |c| diesel::delete(flags::table.find(flag)).execute(c))?;
     Ok(())
 }
 

@@ -267,6 +267,8 @@ on_both!(an_sdk_key_does_not_learn_which_flags_there_are, async |app| {
                 app.put(&f("/rollout?preview=true"), &json!({"percentage": 1})),
                 app.put_nothing(&f("/targets/on/u")),
                 app.delete(&f("/targets/on/u")),
+                app.get(&f("/history")),
+                app.post(&f("/history/1/restore"), &json!({})),
             ] {
                 call.by(key).await.problem(403, "forbidden");
             }

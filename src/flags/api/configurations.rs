@@ -4,12 +4,12 @@ use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
 use crate::access::Caller;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::flags::{Configured, Flags, Place, Wanted};
-use crate::http::{Json, caller::Staff, tagged};
+use crate::http::{Json, caller::Staff, tagged, yes_or_no};
 use crate::version::IfMatch;
 
-const F: &str = "/projects/{project}/environments/{environment}/flags/{flag}";
+pub(super) const F: &str = "/projects/{project}/environments/{environment}/flags/{flag}";
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     let under = |rest: &str| web::resource(format!("{F}{rest}"));
@@ -38,22 +38,18 @@ impl TargetPath {
 }
 
 #[derive(Deserialize)]
-struct Query {
+pub(super) struct Query {
     preview: Option<String>,
 }
 
 impl Query {
-    /// Whether the change is only to be previewed. What is unclear is refused: taken for "no", it would change things.
-    fn preview(&self) -> Result<bool> {
-        match self.preview.as_deref() {
-            None | Some("false") => Ok(false),
-            Some("true") => Ok(true),
-            Some(_) => Err(Error::invalid("/preview", "is `true` or `false`")),
-        }
+    /// Whether the change is only to be previewed.
+    pub(super) fn preview(&self) -> Result<bool> {
+        yes_or_no("/preview", self.preview.as_deref())
     }
 }
 
-fn respond(configured: &Configured) -> HttpResponse {
+pub(super) fn respond(configured: &Configured) -> HttpResponse {
     tagged(HttpResponse::Ok(), configured.version, configured)
 }
 

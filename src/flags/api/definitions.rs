@@ -3,9 +3,9 @@
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::flags::{FlagFilter, Flags, NewFlag};
-use crate::http::{Json, Page, Paging, caller::Staff, tagged};
+use crate::http::{Json, Page, Paging, caller::Staff, tagged, yes_or_no};
 use crate::projects::Projects;
 use crate::version::IfMatch;
 
@@ -81,11 +81,13 @@ async fn archive(
     query: web::Query<Purge>,
     if_match: IfMatch,
 ) -> Result<HttpResponse> {
-    if query.purge.is_some() {
-        return Err(Error::invalid("/purge", "is not possible: a flag is archived and kept"));
-    }
+    let purge = yes_or_no("/purge", query.purge.as_deref())?;
     let (project, key) = path.into_inner();
-    flags.archive(&caller, project, key, if_match.required()?).await?;
+    if purge {
+        flags.purge(&caller, project, key, if_match.required()?).await?;
+    } else {
+        flags.archive(&caller, project, key, if_match.required()?).await?;
+    }
     Ok(HttpResponse::NoContent().finish())
 }
 

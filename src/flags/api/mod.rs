@@ -1,7 +1,9 @@
 //! The JSON of flags: for people and pipelines under `/api/v1`, for SDKs, and by OFREP.
 
+mod bulk;
 mod configurations;
 mod definitions;
+mod history;
 mod ofrep;
 mod snapshot;
 
@@ -10,7 +12,9 @@ use actix_web::web;
 /// The routes under `/api/v1`.
 pub fn routes(config: &mut web::ServiceConfig) {
     definitions::routes(config);
+    bulk::routes(config);
     configurations::routes(config);
+    history::routes(config);
     config.service(web::resource("/snapshot").get(snapshot::get));
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bellwether::app::{App, Services, StartError};
 use bellwether::config::Settings;
 use bellwether::db::{Connection, DatabaseUrl, OpenError, Part};
+use bellwether::flags::Retention;
 use bellwether::measurements::Cut;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
@@ -45,6 +46,7 @@ struct Inner {
     credentials: Credentials,
     http: Client,
     cut: std::sync::Mutex<Cut>,
+    history: std::sync::Mutex<Retention>,
     running: Mutex<Option<App>>,
     now: std::sync::Mutex<Option<(SocketAddr, Services)>>,
 }
@@ -64,6 +66,7 @@ impl TestApp {
             http: client(),
             // Windows as short as can be, so that tests need not wait long for their end.
             cut: std::sync::Mutex::new(Cut { window_seconds: 1, grace_seconds: 1 }),
+            history: std::sync::Mutex::default(),
             running: Mutex::default(),
             now: std::sync::Mutex::default(),
         };
@@ -86,7 +89,8 @@ impl TestApp {
     pub(crate) async fn start_again(&self) {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let cut = *self.inner.cut.lock().unwrap();
-        let settings = Settings { listen, database_url: self.inner.url.clone(), cut };
+        let history = *self.inner.history.lock().unwrap();
+        let settings = Settings { listen, database_url: self.inner.url.clone(), cut, history };
         // A worker of the one before may still be giving up its part of the store.
         let running = eventually("the store to be given back", async || match App::start(settings.clone()).await {
             Err(StartError::Open(OpenError::InUse { .. })) => None,
@@ -101,6 +105,13 @@ impl TestApp {
     pub(crate) async fn start_again_with_grace(&self, grace_seconds: u32) {
         self.stop().await;
         self.inner.cut.lock().unwrap().grace_seconds = grace_seconds;
+        self.start_again().await;
+    }
+
+    /// Starts it again with so many versions of a flag kept.
+    pub(crate) async fn start_again_with_history(&self, versions: u32) {
+        self.stop().await;
+        self.inner.history.lock().unwrap().versions = versions;
         self.start_again().await;
     }
 
