@@ -3,13 +3,14 @@
 use diesel::Connection as _;
 use diesel::connection::SimpleConnection as _;
 use diesel::sqlite::SqliteConnection;
+use reqwest::Method;
 
 use crate::harness::program::Site;
-use crate::harness::{Backend, Postgres, block_on};
+use crate::harness::{Backend, PRODUCTION, Postgres, block_on, configured};
 use crate::outage::{Besieged, Left};
 use crate::relay::Relay;
 use crate::seed;
-use crate::world::{Lost, World};
+use crate::world::{Lost, Service, World};
 
 /// Commits outlive the end of the database's processes, and not that of the machine.
 const SETTINGS: [&str; 1] = ["fsync = off"];
@@ -36,6 +37,7 @@ fn the_database_server_ends_and_comes_back() {
         let site = Site::at(database.schema(), tempfile::tempdir().unwrap()).await;
         let mut world = World::at(site, seed());
         world.lost = Lost::Last;
+        world.ledger.doubts_refusals();
         let mut besieged = Besieged::new(world).await;
         // As a crash would: what it has written stays.
         assert!(database.control().args(["-m", "immediate", "stop"]).status().unwrap().success());
@@ -46,20 +48,52 @@ fn the_database_server_ends_and_comes_back() {
     });
 }
 
+/// A store on a server, and what stands between it and the program.
+async fn behind_a_relay(database: &Postgres) -> (World, Relay) {
+    let relay = Relay::to(([127, 0, 0, 1], database.port()).into()).await;
+    let site = Site::at(database.schema(), tempfile::tempdir().unwrap()).await;
+    let mut world = World::at(site, seed());
+    let direct = format!(":{}/", database.port());
+    world.post.url = world.site.url().replace(&direct, &format!(":{}/", relay.address.port()));
+    (world, relay)
+}
+
 #[test]
 fn the_network_to_the_database_falls_silent() {
     block_on(async {
         let database = Postgres::start(&SETTINGS);
-        let relay = Relay::to(([127, 0, 0, 1], database.port()).into()).await;
-        let site = Site::at(database.schema(), tempfile::tempdir().unwrap()).await;
-        let mut world = World::at(site, seed());
-        let direct = format!(":{}/", database.port());
-        world.post.url = world.site.url().replace(&direct, &format!(":{}/", relay.address.port()));
+        let (world, relay) = behind_a_relay(&database).await;
+        world.ledger.doubts_refusals();
         let mut besieged = Besieged::new(world).await;
         relay.flow(false);
         besieged.feel().await;
         besieged.endure(Left::Nothing).await;
         relay.flow(true);
         besieged.recover().await;
+    });
+}
+
+#[test]
+fn a_change_is_served_although_the_answer_to_its_commit_was_lost() {
+    block_on(async {
+        let database = Postgres::start(&SETTINGS);
+        let (mut world, relay) = behind_a_relay(&database).await;
+        let server = world.start().await;
+        world.furnish(&server).await;
+        let before = world.check(&server).await;
+        let service = Service::start(&server.origin(), world.key()).await;
+        world.ledger.doubts_refusals();
+        relay.lose_commits(true);
+        let path = configured(PRODUCTION, "shared.0", "/targets/on/lost");
+        let call = server.call(Method::PUT, &path);
+        world.ledger.change("lost", "shared.0", call).await.problem(503, "store_unavailable");
+        relay.lose_commits(false);
+        // Nobody changes anything else.
+        service.catch_up(world.revision(&before) + 1).await;
+        world.check(&server).await;
+        assert_eq!(world.ledger.totals().came_through, 1);
+        world.end(&server, vec![service]).await;
+        server.stop().await;
+        world.outcome();
     });
 }

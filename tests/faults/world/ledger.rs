@@ -49,6 +49,7 @@ pub(crate) struct Ledger {
     open: Arc<Mutex<Vec<(Write, Outcome)>>>,
     acknowledged: watch::Sender<usize>,
     closed: Arc<AtomicBool>,
+    doubts: Arc<AtomicBool>,
     totals: Arc<Mutex<Totals>>,
 }
 
@@ -67,7 +68,7 @@ impl Ledger {
             Ok(answer) if answer.status.is_client_error() => (Outcome::Refused, Ok(None)),
             Ok(answer) => {
                 answer.problem(503, "store_unavailable");
-                (Outcome::Unavailable, Ok(None))
+                (self.unavailable(), Ok(None))
             }
             Err(_) => (Outcome::Unknown, Err(())),
         };
@@ -87,7 +88,7 @@ impl Ledger {
         let answer = call.header("x-request-id", user).await;
         let outcome = match answer.status.as_u16() {
             200 => Outcome::Acknowledged,
-            503 => Outcome::Unavailable,
+            503 => self.unavailable(),
             _ => panic!("{answer}"),
         };
         self.open.lock().unwrap().push((write, outcome));
@@ -103,6 +104,15 @@ impl Ledger {
     pub(crate) fn count(&self) -> watch::Receiver<usize> {
         self.acknowledged.send_replace(0);
         self.acknowledged.subscribe()
+    }
+
+    /// From now on a commit's answer may be lost: what the store did not answer was done or not.
+    pub(crate) fn doubts_refusals(&self) {
+        self.doubts.store(true, Ordering::SeqCst);
+    }
+
+    fn unavailable(&self) -> Outcome {
+        if self.doubts.load(Ordering::SeqCst) { Outcome::Unknown } else { Outcome::Unavailable }
     }
 
     /// Nobody is to write any more, or again.
