@@ -2,14 +2,13 @@
 
 mod moment;
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::sleep;
 
 use crate::harness::{Backend, block_on};
 use crate::world::{Outcome, Service, World};
-use crate::{long, seed};
+use crate::{alone, long, seed};
 use moment::{Kind, Moment};
 
 /// Stores that are worked on at once, each with servers of its own.
@@ -78,11 +77,8 @@ async fn run(mut world: World, name: &str, kills: u32) -> Ended {
     Ended { starts: world.starts.clone(), killed, outcome: world.outcome(), asked }
 }
 
-/// Runs the kills, spread over some stores, and prints what came of them. One database after the other, so that neither
-/// slows the other's starts.
+/// Runs the kills, spread over some stores, and prints what came of them.
 fn kill(backend: Backend, kills: u32) {
-    static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     let name = format!("{backend:?}").to_lowercase();
     let seed = seed();
     println!("{name}: {kills} kills; BELLWETHER_FAULTS_SEED={seed} repeats their moments");
@@ -138,10 +134,10 @@ fn report(name: &str, ended: &[Ended]) {
 
 #[test]
 fn nothing_acknowledged_is_lost_on_sqlite() {
-    kill(Backend::Sqlite, if long() { 1_000 } else { 100 });
+    alone(async { kill(Backend::Sqlite, if long() { 1_000 } else { 100 }) });
 }
 
 #[test]
 fn nothing_acknowledged_is_lost_on_postgres() {
-    kill(Backend::Postgres, if long() { 200 } else { 20 });
+    alone(async { kill(Backend::Postgres, if long() { 200 } else { 20 }) });
 }

@@ -7,6 +7,7 @@ use reqwest::Method;
 use serde_json::json;
 use tokio::process::Command;
 
+use crate::alone;
 use crate::harness::program::Site;
 use crate::harness::{Backend, FLAGS, PRODUCTION, configured, eventually, within};
 use crate::server::{Post, Server, read};
@@ -99,8 +100,12 @@ async fn report(server: &Server, site: &Site) -> Vec<Duration> {
     moments
 }
 
-#[tokio::test]
-async fn every_change_is_on_disk_before_it_is_acknowledged_on_sqlite() {
+#[test]
+fn every_change_is_on_disk_before_it_is_acknowledged_on_sqlite() {
+    alone(trace());
+}
+
+async fn trace() {
     tracing_is_possible().await;
     let site = Site::new(Backend::Sqlite).await;
     let trace = site.path("trace");

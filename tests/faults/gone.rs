@@ -6,18 +6,18 @@ use diesel::sqlite::SqliteConnection;
 use reqwest::Method;
 
 use crate::harness::program::Site;
-use crate::harness::{Backend, PRODUCTION, Postgres, block_on, configured};
+use crate::harness::{Backend, PRODUCTION, Postgres, configured};
 use crate::outage::{Besieged, Left};
 use crate::relay::Relay;
-use crate::seed;
 use crate::world::{Lost, Service, World};
+use crate::{alone, seed};
 
 /// Commits outlive the end of the database's processes, and not that of the machine.
 const SETTINGS: [&str; 1] = ["fsync = off"];
 
 #[test]
 fn another_process_writes_to_the_file_and_does_not_end() {
-    block_on(async {
+    alone(async {
         let mut besieged = Besieged::new(World::new(Backend::Sqlite, seed()).await).await;
         let path = besieged.world.post.url.strip_prefix("sqlite://").unwrap().to_owned();
         let mut other = SqliteConnection::establish(&path).unwrap();
@@ -32,7 +32,7 @@ fn another_process_writes_to_the_file_and_does_not_end() {
 
 #[test]
 fn the_database_server_ends_and_comes_back() {
-    block_on(async {
+    alone(async {
         let database = Postgres::start(&SETTINGS);
         let site = Site::at(database.schema(), tempfile::tempdir().unwrap()).await;
         let mut world = World::at(site, seed());
@@ -60,7 +60,7 @@ async fn behind_a_relay(database: &Postgres) -> (World, Relay) {
 
 #[test]
 fn the_network_to_the_database_falls_silent() {
-    block_on(async {
+    alone(async {
         let database = Postgres::start(&SETTINGS);
         let (world, relay) = behind_a_relay(&database).await;
         world.ledger.doubts_refusals();
@@ -75,7 +75,7 @@ fn the_network_to_the_database_falls_silent() {
 
 #[test]
 fn a_change_is_served_although_the_answer_to_its_commit_was_lost() {
-    block_on(async {
+    alone(async {
         let database = Postgres::start(&SETTINGS);
         let (mut world, relay) = behind_a_relay(&database).await;
         let server = world.start().await;

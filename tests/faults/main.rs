@@ -29,6 +29,15 @@ mod it {
 }
 use it::harness;
 
+use std::sync::{Mutex, PoisonError};
+
+/// Runs a test when no other runs: they measure times, and each has all there is of the machine.
+pub(crate) fn alone<T>(test: impl Future<Output = T>) -> T {
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    harness::block_on(test)
+}
+
 /// Whether this is the long run.
 pub(crate) fn long() -> bool {
     std::env::var("BELLWETHER_FAULTS").is_ok_and(|wanted| wanted == "long")
