@@ -17,6 +17,7 @@ mod overview;
 pub mod pages;
 mod preview;
 mod publish;
+mod reconcile;
 mod rollout;
 mod service;
 pub mod share;
@@ -39,6 +40,7 @@ pub use overview::{Overview, Standing};
 pub use pages::{CanaryNote, CanarySource};
 pub use preview::{PlacedMove, Preview};
 pub use publish::Published;
+pub use reconcile::reconcile;
 pub use rollout::{RolloutInput, Wanted};
 pub use service::{FlagFilter, Flags};
 
