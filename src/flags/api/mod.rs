@@ -6,6 +6,8 @@ mod ofrep;
 mod snapshot;
 
 use actix_web::web;
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
 
 /// The routes under `/api/v1`.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -17,4 +19,22 @@ pub fn routes(config: &mut web::ServiceConfig) {
 /// The routes under `/ofrep/v1`.
 pub fn ofrep_routes(config: &mut web::ServiceConfig) {
     config.service(web::resource("/evaluate/flags/{key}").post(ofrep::evaluate));
+}
+
+/// The operations on flags and environments, by their paths under `/api/v1`.
+#[must_use]
+pub fn document() -> OpenApi {
+    definitions::Document::openapi().nest(configurations::F, configurations::Document::openapi())
+}
+
+/// The operations of SDKs, by their paths under `/api/v1`.
+#[must_use]
+pub fn sdk_document() -> OpenApi {
+    snapshot::Document::openapi()
+}
+
+/// The operations of OFREP, by their paths under `/ofrep/v1`.
+#[must_use]
+pub fn ofrep_document() -> OpenApi {
+    ofrep::Document::openapi()
 }
