@@ -1,9 +1,9 @@
 //! Which version of an object a change was made for.
 
 use utoipa::IntoParams;
+use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
-use utoipa::openapi::Required;
 
 use crate::error::{Error, Result};
 

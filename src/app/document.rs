@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use actix_web::{HttpRequest, HttpResponse, web};
 use utoipa::OpenApi;
 
-use crate::http::openapi::{Callers, Part, document};
 use crate::http::assets::{self, Asset};
+use crate::http::openapi::{Callers, Part, document};
 use crate::http::{docs, health};
 use crate::{audit, canary, flags, measurements, projects, stream};
 

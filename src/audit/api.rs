@@ -7,9 +7,9 @@ use serde::Deserialize;
 use utoipa::{IntoParams, OpenApi};
 
 use super::{Audit, Filter, Item};
-use crate::schema::Time;
 use crate::error::{Error, Result};
 use crate::http::{Page, Paging, caller::Staff};
+use crate::schema::Time;
 
 /// The routes under `/api/v1`.
 pub fn routes(config: &mut web::ServiceConfig) {

@@ -12,6 +12,7 @@ use super::view::CanaryView;
 use super::{Act, Canaries, Policy};
 use crate::error::{Error, Result};
 use crate::flags::Place;
+use crate::http::problem::Problem;
 use crate::http::{Json, Page, Paging, caller::Staff, tagged};
 use crate::input::Faults;
 use crate::version::{IfMatch, RequiredIfMatch};
@@ -80,7 +81,7 @@ async fn get(Staff(caller): Staff, canaries: web::Data<Canaries>, path: web::Pat
     put,
     path = "",
     operation_id = "configureCanary",
-    params(RequiredIfMatch),
+    params(IfMatch),
     request_body(content = Policy, example = json!({
         "treatment": "on",
         "control": "off",
@@ -95,7 +96,11 @@ async fn get(Staff(caller): Staff, canaries: web::Data<Canaries>, path: web::Pat
              "limit": 2_000},
         ],
     })),
-    responses((status = OK, body = CanaryView)),
+    responses(
+        (status = OK, body = CanaryView),
+        (status = PRECONDITION_REQUIRED, body = Problem, content_type = "application/problem+json",
+            description = "There is a policy, so `If-Match` is required."),
+    ),
 )]
 async fn put(
     Staff(caller): Staff,

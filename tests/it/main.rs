@@ -11,6 +11,7 @@ mod audit;
 mod canary;
 mod commands;
 mod crash;
+mod document;
 mod edge;
 mod flags;
 mod harness;

@@ -29,7 +29,7 @@ pub(super) fn complete(parameters: &mut Vec<RefOr<Parameter>>, path: &str) {
     for parameter in parameters {
         if let RefOr::T(parameter) = parameter
             && parameter.name == "If-Match"
-            && parameter.required == Required::True
+            && (parameter.required == Required::True || path.ends_with("/canary"))
         {
             let version = Some(json!(first_version(path)));
             *parameter = ParameterBuilder::from(parameter.clone()).example(version).build();
