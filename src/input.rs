@@ -34,15 +34,6 @@ pub fn read<T: Deserr<Faults>>(document: Value) -> Result<T> {
     Err(Error::Invalid(faults))
 }
 
-/// Passes a document whose texts can be stored: PostgreSQL keeps no U+0000. [`read`] and [`read_then`] look for
-/// themselves.
-///
-/// # Errors
-/// [`Error::Invalid`] with each text, and each name of a member, that holds it.
-pub fn refuse_nul(document: &Value) -> Result<()> {
-    Error::unless_empty(with_nul(document))
-}
-
 /// Reads `document` as a `T` and makes something of it. Members that can't be read do not hide what else is wrong: the
 /// rest is looked at without them.
 ///
@@ -73,7 +64,7 @@ fn add(faults: &mut Vec<Fault>, more: Vec<Fault>) {
     faults.extend(more);
 }
 
-/// A fault for each text and each name of a member with a U+0000 in it.
+/// A fault for each text and each name of a member with a U+0000 in it, which PostgreSQL keeps no text with.
 fn with_nul(document: &Value) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut left = vec![(String::new(), document)];
@@ -355,7 +346,6 @@ mod tests {
             assert_eq!(pointers, ["/count", "/name", "/rest/b/1", "/rest/c\0~1", "/rest/d/\0"]);
         }
         assert!(read::<Anything>(json!({"name": "a\u{1}", "count": 1, "rest": "\\u0000"})).is_ok());
-        assert!(refuse_nul(&json!(["a\0"])).is_err());
     }
 
     #[test]

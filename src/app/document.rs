@@ -43,6 +43,7 @@ async fn get(request: HttpRequest) -> HttpResponse {
     assets::send(&FILE, None, &request)
 }
 
+/// Every operation there is. A tag is described where it comes first.
 fn parts() -> Vec<Part> {
     let part = |tag, about, callers, prefix, operations| Part { tag, about, callers, prefix, operations };
     vec![
@@ -53,6 +54,7 @@ fn parts() -> Vec<Part> {
             API,
             projects::api::Document::openapi(),
         ),
+        part("Projects and environments", "", Callers::Staff, API, flags::api::environments_document()),
         part(
             "Flags",
             "What a flag is, and how each environment serves it.",

@@ -47,12 +47,13 @@ impl Paging {
         end.map(|end| Some(end.to_owned())).ok_or_else(not_ours)
     }
 
-    /// The part of `all`, a list in the order of `key`, that is asked for.
+    /// The part of `all`, in the order of `key` whatever the store's, that is asked for.
     ///
     /// # Errors
     /// As [`Paging::cursor`].
-    pub fn slice<T>(&self, all: Vec<T>, limit: usize, key: impl Fn(&T) -> &str) -> Result<Page<T>> {
+    pub fn slice<T>(&self, mut all: Vec<T>, limit: usize, key: impl Fn(&T) -> &str) -> Result<Page<T>> {
         let cursor = self.cursor()?;
+        all.sort_by(|a, b| key(a).cmp(key(b)));
         let after = |item: &T| cursor.as_ref().is_none_or(|cursor| key(item) > cursor.as_str());
         let items = all.into_iter().filter(after).take(limit + 1).collect();
         Ok(Page::of(items, limit, |item| key(item).to_owned()))
@@ -105,7 +106,7 @@ mod tests {
         let page = Page::of(vec!["a", "b", "c"], 2, |item| (*item).to_owned());
         let next = asked(&page.next_cursor.unwrap());
         assert_eq!(next.cursor().unwrap().as_deref(), Some("b"));
-        let rest = next.slice(vec!["a", "b", "c"], 2, |item| item).unwrap();
+        let rest = next.slice(vec!["c", "b", "a"], 2, |item| item).unwrap();
         assert_eq!((rest.items, rest.next_cursor), (vec!["c"], None));
         let number = Page::of(vec![7, 6], 1, ToString::to_string);
         assert_eq!(asked(&number.next_cursor.unwrap()).number().unwrap(), Some(7));

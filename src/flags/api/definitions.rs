@@ -20,10 +20,15 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/projects/{project}/environments").get(environments).post(create_environment));
 }
 
-/// The operations of [`routes`].
+/// The operations of [`routes`] that are about flags.
 #[derive(OpenApi)]
-#[openapi(paths(list, create, get, patch, archive, environments, create_environment))]
+#[openapi(paths(list, create, get, patch, archive))]
 pub(super) struct Document;
+
+/// Those of [`routes`] that are about environments.
+#[derive(OpenApi)]
+#[openapi(paths(environments, create_environment))]
+pub(super) struct Environments;
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]

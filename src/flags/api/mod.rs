@@ -21,10 +21,16 @@ pub fn ofrep_routes(config: &mut web::ServiceConfig) {
     config.service(web::resource("/evaluate/flags/{key}").post(ofrep::evaluate));
 }
 
-/// The operations on flags and environments, by their paths under `/api/v1`.
+/// The operations on flags, by their paths under `/api/v1`.
 #[must_use]
 pub fn document() -> OpenApi {
     definitions::Document::openapi().nest(configurations::F, configurations::Document::openapi())
+}
+
+/// The operations on environments that are about every flag in them, by their paths under `/api/v1`.
+#[must_use]
+pub fn environments_document() -> OpenApi {
+    definitions::Environments::openapi()
 }
 
 /// The operations of SDKs, by their paths under `/api/v1`.

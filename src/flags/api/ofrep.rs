@@ -10,7 +10,6 @@ use crate::access::Caller;
 use crate::error::{Error, Result};
 use crate::flags::Flags;
 use crate::http::{Json, problem, request};
-use crate::input;
 
 /// The operation of [`evaluate`].
 #[derive(OpenApi)]
@@ -75,7 +74,6 @@ pub(super) async fn evaluate(
     body: Json,
 ) -> Result<HttpResponse> {
     let (environment, from_client) = caller.sdk_environment()?;
-    input::refuse_nul(&body.0)?;
     let context = context(body.0)?;
     let environment = flags.live().environment(environment)?;
     let served = environment.served();
