@@ -18,7 +18,7 @@ use crate::canary::{self, Canaries};
 use crate::config::Settings;
 use crate::db::{Connection, Direction, OpenError, Part, Store};
 use crate::error::Error;
-use crate::flags::{CanarySource, Flags, Live};
+use crate::flags::{Attached, CanarySource, Flags, Live};
 use crate::http::shell::{ReachSource, Reached};
 use crate::http::{assets, docs, health, request};
 use crate::measurements::Measurements;
@@ -122,7 +122,8 @@ impl App {
         let store = open(&settings.database_url)?;
         let live = Live::load(store.clone()).map_err(StartError::Load)?;
         let (measurements, ingest) = Measurements::start(store.clone(), live.clone(), settings.cut);
-        let flags = Flags::new(store.clone(), live);
+        let attached = Attached { users: canary::users, purge: canary::purge };
+        let flags = Flags::new(store.clone(), live, settings.history, attached);
         let access = Access::load(store.clone()).map_err(StartError::Load)?;
         let services = Services {
             audit: Audit::new(store.clone()),

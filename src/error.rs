@@ -26,6 +26,9 @@ pub enum Error {
     /// The state of things does not allow it now.
     #[error("{0}")]
     Conflict(String),
+    /// As [`Error::Conflict`], for several objects of one request: each with its place and why.
+    #[error("{}", list(.0))]
+    Conflicts(Vec<Fault>),
     /// `If-Match` names another version than the one at hand.
     #[error("this is version {current} now; read it again and repeat the change")]
     Stale {
@@ -74,9 +77,9 @@ impl Error {
         Self::Internal(cause.into())
     }
 
-    /// The rules that the request breaks.
+    /// What is wrong where in the request.
     pub fn faults(&self) -> &[Fault] {
-        if let Self::Invalid(faults) = self { faults } else { &[] }
+        if let Self::Invalid(faults) | Self::Conflicts(faults) = self { faults } else { &[] }
     }
 
     /// `Ok` without faults, or all of them.

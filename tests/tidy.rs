@@ -7,6 +7,8 @@
 mod code;
 #[path = "tidy/examples.rs"]
 mod examples;
+#[path = "tidy/map.rs"]
+mod map;
 #[path = "tidy/markup.rs"]
 mod markup;
 #[path = "tidy/tree.rs"]
@@ -318,4 +320,9 @@ fn nothing_is_left_for_later() {
 #[test]
 fn migrations_are_paired() {
     report(paired_migrations(&tree::files().unwrap()));
+}
+
+#[test]
+fn the_map_is_true() {
+    report(map::faults(include_str!("../ARCHITECTURE.md"), &tree::files().unwrap()));
 }

@@ -34,9 +34,8 @@ pub(super) struct UserRow {
 pub(super) fn live_credentials(connection: &mut Connection<'_>, now: DateTime<Utc>) -> Result<Vec<CredentialRow>> {
     let query = credentials::table
         .filter(credentials::revoked_at.is_null())
-        .filter(credentials::expires_at.is_null().or(credentials::expires_at.gt(Timestamp(now))))
-        .select(CredentialRow::as_select());
-    Ok(on_backend!(connection, |c| query.load(c))?)
+        .filter(credentials::expires_at.is_null().or(credentials::expires_at.gt(Timestamp(now))));
+    Ok(on_backend!(connection, |c| query.select(CredentialRow::as_select()).load(c))?)
 }
 
 pub(super) fn users(connection: &mut Connection<'_>) -> Result<Vec<UserRow>> {
@@ -44,8 +43,8 @@ pub(super) fn users(connection: &mut Connection<'_>) -> Result<Vec<UserRow>> {
 }
 
 pub(super) fn user_named(connection: &mut Connection<'_>, name: &str) -> Result<Option<UserRow>> {
-    let query = users::table.filter(users::username.eq(name)).select(UserRow::as_select());
-    Ok(on_backend!(connection, |c| query.first(c).optional())?)
+    let query = users::table.filter(users::username.eq(name));
+    Ok(on_backend!(connection, |c| query.select(UserRow::as_select()).first(c).optional())?)
 }
 
 pub(super) fn insert_user(connection: &mut Connection<'_>, row: &UserRow) -> Result<()> {

@@ -5,7 +5,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 /// Every action that is recorded, and what it means.
-pub const ACTIONS: [(&str, &str); 28] = [
+pub const ACTIONS: [(&str, &str); 31] = [
     ("canary.advance", "a canary came to its next stage"),
     ("canary.configure", "a canary's policy was written"),
     ("canary.delete", "a canary was removed"),
@@ -24,8 +24,11 @@ pub const ACTIONS: [(&str, &str); 28] = [
     ("flag.create", "a flag was created"),
     ("flag.disable", "a flag was turned off in an environment"),
     ("flag.enable", "a flag was turned on in an environment"),
+    ("flag.purge", "an archived flag was removed for good"),
+    ("flag.restore", "an old version of how an environment serves a flag was brought back"),
     ("flag.rollout", "the shares of a flag were changed in an environment"),
     ("flag.target", "a user is served a variation of their own"),
+    ("flag.unarchive", "an archived flag was brought back"),
     ("flag.untarget", "a user is served no longer anything of their own"),
     ("flag.update", "what a flag is was changed"),
     ("project.create", "a project was created"),

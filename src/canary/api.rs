@@ -1,7 +1,6 @@
 //! `F/canary` and below, under `/api/v1`.
 
 use actix_web::{HttpResponse, web};
-use bellwether_core::Fault;
 use deserr::Deserr;
 use serde::Deserialize;
 use utoipa::{OpenApi as _, ToSchema};
@@ -11,15 +10,13 @@ use super::verdict::Record;
 use super::view::CanaryView;
 use super::{Act, Canaries, Policy};
 use crate::error::{Error, Result};
-use crate::flags::Place;
+use crate::flags::{Place, reason_fault};
 use crate::http::problem::Problem;
 use crate::http::{Json, Page, Paging, caller::Staff, tagged};
 use crate::input::Faults;
 use crate::version::{IfMatch, RequiredIfMatch};
 
 const CANARY: &str = "/projects/{project}/environments/{environment}/flags/{flag}/canary";
-/// Longest reason, in characters.
-const REASON: usize = 1_000;
 /// Verdicts of one answer: each holds every window it was made from.
 const VERDICTS: usize = 20;
 
@@ -174,9 +171,7 @@ acts! {
 
 fn reason(body: Json) -> Result<String> {
     let input: ReasonInput = body.read_or_default()?;
-    if input.reason.chars().count() > REASON {
-        return Err(Error::Invalid(vec![Fault::new("/reason", format!("has at most {REASON} characters"))]));
-    }
+    Error::unless_empty(reason_fault(&input.reason).into_iter().collect())?;
     Ok(input.reason)
 }
 

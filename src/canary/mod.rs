@@ -9,6 +9,7 @@
 //! both by the same transitions and the flags' one write path.
 
 pub mod api;
+mod attached;
 mod guard;
 mod judge;
 pub mod pages;
@@ -26,6 +27,7 @@ mod view;
 mod window;
 mod wording;
 
+pub use attached::{purge, users};
 pub use guard::GuardState;
 pub use judge::{Decision, Judgement, MOST_EXTENSIONS, Notice, Situation, judge, stage_ends_at};
 pub use policy::{Action, FlagLimit, Gate, Guard, Limit, NoData, Policy, Stage, Test};

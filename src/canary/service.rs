@@ -234,7 +234,7 @@ impl Canaries {
         Ok(arc_swap::Guard::into_inner(self.flags.live().environment(environment)?.served()))
     }
 
-    /// A canary's log, newest first.
+    /// A canary's log, newest first, of an archived flag too.
     ///
     /// # Errors
     /// When the caller may not, or there is no such flag.
@@ -242,13 +242,13 @@ impl Canaries {
         caller.require(Role::Viewer)?;
         let (before, limit) = (before.unwrap_or(i64::MAX), i64::try_from(limit).unwrap_or(i64::MAX));
         let work = move |c: &mut Connection<'_>| {
-            let edited = Edited::find(c, &place)?;
+            let edited = Edited::find_any(c, &place)?;
             store::read_log(c, key(&edited), before, limit)
         };
         self.store.read(Part::Configuration, work).await
     }
 
-    /// A canary's verdicts, newest first.
+    /// A canary's verdicts, newest first, of an archived flag too.
     ///
     /// # Errors
     /// When the caller may not, or there is no such flag.
@@ -262,7 +262,7 @@ impl Canaries {
         caller.require(Role::Viewer)?;
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let work = move |c: &mut Connection<'_>| {
-            let edited = Edited::find(c, &place)?;
+            let edited = Edited::find_any(c, &place)?;
             store::verdicts(c, key(&edited), before, limit)
         };
         self.store.read(Part::Configuration, work).await
@@ -275,7 +275,7 @@ impl Canaries {
     pub async fn verdict(&self, caller: &Caller, place: Place, id: String) -> Result<Value> {
         caller.require(Role::Viewer)?;
         let work = move |c: &mut Connection<'_>| {
-            let edited = Edited::find(c, &place)?;
+            let edited = Edited::find_any(c, &place)?;
             let found = store::verdict(c, key(&edited), &id)?;
             found.ok_or_else(|| Error::NotFound(format!("verdict {id}")))
         };

@@ -198,3 +198,25 @@ pub(super) fn verdict(
     let row: Option<String> = on_backend!(connection, |c| query.first(c).optional())?;
     Ok(row.map(|record| serde_json::from_str(&record)).transpose()?)
 }
+
+/// Removes everything about the canaries of a flag but the measurements: canaries, logs, guards and verdicts.
+pub(super) fn purge(connection: &mut Connection<'_>, flag: i64) -> Result<()> {
+    let releases = canary_log::table
+        .filter(canary_log::flag_id.eq(flag))
+        .filter(canary_log::release_id.is_not_null())
+        .select(canary_log::release_id.assume_not_null())
+        .distinct();
+    let releases: Vec<String> = on_backend!(connection, |c| releases.load(c))?;
+    // One after the other: how many values a query may name is limited.
+    for release in releases {
+        let guards = guard_states::table.filter(guard_states::release_id.eq(release));
+        on_backend!(connection, |c| diesel::delete(guards).execute(c))?;
+    }
+    let verdicts = verdicts::table.filter(verdicts::flag_id.eq(flag));
+    on_backend!(connection, |c| diesel::delete(verdicts).execute(c))?;
+    let log = canary_log::table.filter(canary_log::flag_id.eq(flag));
+    on_backend!(connection, |c| diesel::delete(log).execute(c))?;
+    let canaries = canaries::table.filter(canaries::flag_id.eq(flag));
+    on_backend!(connection, |c| diesel::delete(canaries).execute(c))?;
+    Ok(())
+}

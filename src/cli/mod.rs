@@ -46,7 +46,7 @@ enum Command {
 /// Where the store is.
 #[derive(Clone, Debug, Args)]
 struct StoreArguments {
-    /// Where the store is: sqlite://path/to/file.db
+    /// Where the store is: sqlite://path/to/file.db, or postgres://user:password@host:5432/database
     #[arg(long, env = "BELLWETHER_DATABASE_URL", hide_env_values = true, default_value = DATABASE_URL, value_name = "URL")]
     database_url: DatabaseUrl,
 }

@@ -26,6 +26,9 @@ pub(super) struct Arguments {
     /// How long after its end a measurement window still takes data, in seconds. [default: 5]
     #[arg(long, env = "BELLWETHER_GRACE_SECONDS", value_name = "SECONDS")]
     grace_seconds: Option<u32>,
+    /// Versions of a flag that are kept in each environment, the one in force among them. [default: 1000]
+    #[arg(long, env = "BELLWETHER_HISTORY_VERSIONS", value_name = "NUMBER")]
+    history_versions: Option<u32>,
     /// How log lines are written.
     #[arg(long, env = "BELLWETHER_LOG_FORMAT", value_enum, default_value = "pretty")]
     log_format: LogFormat,
@@ -38,6 +41,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
         database_url: arguments.database_url,
         window_seconds: arguments.window_seconds,
         grace_seconds: arguments.grace_seconds,
+        history_versions: arguments.history_versions,
     };
     let given = match &arguments.config {
         Some(path) => given.or_file(path)?,

@@ -10,6 +10,7 @@ use serde_json::Value;
 use crate::db::DatabaseUrl;
 use crate::error::Error;
 use crate::files;
+use crate::flags::Retention;
 use crate::input::{self, Faults};
 use crate::measurements::Cut;
 
@@ -27,6 +28,8 @@ pub struct Settings {
     pub database_url: DatabaseUrl,
     /// How measurement windows are cut.
     pub cut: Cut,
+    /// How much of flags' history is kept.
+    pub history: Retention,
 }
 
 /// Settings as they are given, each of them or none.
@@ -40,6 +43,8 @@ pub struct Given {
     pub window_seconds: Option<u32>,
     /// How long after its end a window takes data, in seconds.
     pub grace_seconds: Option<u32>,
+    /// Versions of a flag that are kept in each environment.
+    pub history_versions: Option<u32>,
 }
 
 /// Settings that can't be used.
@@ -67,6 +72,8 @@ struct FileSettings {
     store: StoreSettings,
     #[deserr(default)]
     measurements: MeasurementSettings,
+    #[deserr(default)]
+    history: HistorySettings,
 }
 
 #[derive(Debug, Default, Deserr)]
@@ -92,6 +99,13 @@ struct MeasurementSettings {
     grace_seconds: Option<u32>,
 }
 
+#[derive(Debug, Default, Deserr)]
+#[deserr(error = Faults, deny_unknown_fields)]
+struct HistorySettings {
+    #[deserr(default)]
+    versions: Option<u32>,
+}
+
 impl Given {
     /// These settings, and those of a TOML file where these leave something open.
     ///
@@ -111,6 +125,7 @@ impl Given {
             database_url: self.database_url.or(file.store.database_url),
             window_seconds: self.window_seconds.or(file.measurements.window_seconds),
             grace_seconds: self.grace_seconds.or(file.measurements.grace_seconds),
+            history_versions: self.history_versions.or(file.history.versions),
         })
     }
 
@@ -131,6 +146,12 @@ impl Given {
         if cut.grace_seconds > 3_600 {
             faults.push(Fault::new("/measurements/grace_seconds", "is a number of seconds from 0 to 3600"));
         }
+        let versions = self.history_versions.unwrap_or(Retention::default().versions);
+        if !Retention::VERSIONS.contains(&versions) {
+            let (least, most) = (Retention::VERSIONS.start(), Retention::VERSIONS.end());
+            faults.push(Fault::new("/history/versions", format!("is a number of versions from {least} to {most}")));
+        }
+        let history = Retention { versions };
         let listen = self.listen.as_deref().unwrap_or(LISTEN).parse();
         let listen = listen.map_err(|_| {
             faults.push(Fault::new("/server/listen", "is an address with a port, like 127.0.0.1:8080"));
@@ -138,7 +159,7 @@ impl Given {
         let url = self.database_url.as_deref().unwrap_or(DATABASE_URL).parse::<DatabaseUrl>();
         let url = url.map_err(|error| faults.push(Fault::new("/store/database_url", error.to_string())));
         match (listen, url, faults.is_empty()) {
-            (Ok(listen), Ok(database_url), true) => Ok(Settings { listen, database_url, cut }),
+            (Ok(listen), Ok(database_url), true) => Ok(Settings { listen, database_url, cut, history }),
             _ => Err(ConfigError::Settings(faults)),
         }
     }

@@ -1,13 +1,17 @@
-//! The schema's versions. On SQLite each migration belongs to one of the two files, by its name.
+//! The schema's versions. Each migration belongs to one of the store's two parts, by its name: on SQLite to one of the two
+//! files, on PostgreSQL to the part whose lock it runs under.
 
-use diesel::migration::{Migration as _, MigrationSource, MigrationVersion};
-use diesel::sqlite::{Sqlite, SqliteConnection};
+use diesel::backend::Backend;
+use diesel::migration::{Migration as _, MigrationSource};
+use diesel::pg::Pg;
+use diesel::sqlite::Sqlite;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
 
-use super::{Connection, Part, Store};
+use super::{Connection, Part, Store, on_backend};
 use crate::error::Error;
 
 const SQLITE: EmbeddedMigrations = embed_migrations!("migrations/sqlite");
+const POSTGRES: EmbeddedMigrations = embed_migrations!("migrations/postgres");
 
 /// Which way the schema goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,9 +36,22 @@ struct Of(Part);
 
 impl MigrationSource<Sqlite> for Of {
     fn migrations(&self) -> diesel::migration::Result<Vec<Box<dyn diesel::migration::Migration<Sqlite>>>> {
-        let mut migrations = MigrationSource::<Sqlite>::migrations(&SQLITE)?;
-        migrations.retain(|migration| part_of(&migration.name().to_string()) == self.0);
-        Ok(migrations)
+        self.choose(MigrationSource::<Sqlite>::migrations(&SQLITE)?)
+    }
+}
+
+impl MigrationSource<Pg> for Of {
+    fn migrations(&self) -> diesel::migration::Result<Vec<Box<dyn diesel::migration::Migration<Pg>>>> {
+        self.choose(MigrationSource::<Pg>::migrations(&POSTGRES)?)
+    }
+}
+
+type Migrations<B> = Vec<Box<dyn diesel::migration::Migration<B>>>;
+
+impl Of {
+    fn choose<B: Backend>(&self, mut all: Migrations<B>) -> diesel::migration::Result<Migrations<B>> {
+        all.retain(|migration| part_of(&migration.name().to_string()) == self.0);
+        Ok(all)
     }
 }
 
@@ -51,7 +68,7 @@ pub(super) fn run(store: &Store, direction: Direction) -> Result<Vec<String>, St
         Direction::Up => {
             let mut names = Vec::new();
             for part in PARTS {
-                names.extend(within(store, part, |c| up(c, part))?);
+                names.extend(within(store, part, |c| on_backend!(c, |c| up(c, part)))?);
             }
             Ok(names)
         }
@@ -59,7 +76,7 @@ pub(super) fn run(store: &Store, direction: Direction) -> Result<Vec<String>, St
             let applied = status(store)?.into_iter().filter(|migration| migration.applied);
             let Some(last) = applied.map(|migration| migration.name).max() else { return Ok(Vec::new()) };
             let part = part_of(&last);
-            within(store, part, |c| Ok(vec![version_name(&c.revert_last_migration(Of(part))?)]))?;
+            within(store, part, |c| on_backend!(c, |c| Ok(c.revert_last_migration(Of(part)).map(drop)?)))?;
             Ok(vec![last])
         }
     }
@@ -68,33 +85,36 @@ pub(super) fn run(store: &Store, direction: Direction) -> Result<Vec<String>, St
 pub(super) fn status(store: &Store) -> Result<Vec<Migration>, String> {
     let mut all = Vec::new();
     for part in PARTS {
-        all.extend(within(store, part, |c| {
-            let pending: Vec<_> = c.pending_migrations(Of(part))?.iter().map(|m| m.name().to_string()).collect();
-            let known = Of(part).migrations()?.into_iter().map(|m| m.name().to_string());
-            Ok(known.map(|name| Migration { applied: !pending.contains(&name), name }).collect::<Vec<_>>())
-        })?);
+        all.extend(within(store, part, |c| on_backend!(c, |c| known(c, part)))?);
     }
     all.sort_by(|a, b| a.name.cmp(&b.name));
     Ok(all)
 }
 
-fn up(connection: &mut SqliteConnection, part: Part) -> Outcome<Vec<String>> {
+fn up<B: Backend, C: MigrationHarness<B>>(connection: &mut C, part: Part) -> Outcome<Vec<String>>
+where
+    Of: MigrationSource<B>,
+{
     let pending = connection.pending_migrations(Of(part))?;
     let names = pending.iter().map(|migration| migration.name().to_string()).collect();
     connection.run_migrations(&pending)?;
     Ok(names)
 }
 
-fn version_name(version: &MigrationVersion<'_>) -> String {
-    version.to_string()
+fn known<B: Backend, C: MigrationHarness<B>>(connection: &mut C, part: Part) -> Outcome<Vec<Migration>>
+where
+    Of: MigrationSource<B>,
+{
+    let pending: Vec<_> = connection.pending_migrations(Of(part))?.iter().map(|m| m.name().to_string()).collect();
+    let known = Of(part).migrations()?.into_iter().map(|migration| migration.name().to_string());
+    Ok(known.map(|name| Migration { applied: !pending.contains(&name), name }).collect())
 }
 
-/// Runs `work` in an exclusive transaction: all of it happens, or nothing.
-fn within<T>(store: &Store, part: Part, work: impl FnOnce(&mut SqliteConnection) -> Outcome<T>) -> Result<T, String> {
+/// Runs `work` in a transaction that keeps every other writer out: all of it happens, or nothing.
+fn within<T>(store: &Store, part: Part, work: impl FnOnce(&mut Connection<'_>) -> Outcome<T>) -> Result<T, String> {
     let mut outcome = None;
     let done = store.write_now(part, |connection| {
-        let Connection::Sqlite(c) = connection;
-        outcome = Some(work(c));
+        outcome = Some(work(connection));
         match &outcome {
             Some(Ok(_)) => Ok(()),
             _ => Err(Error::Busy("the migration failed")),

@@ -1,88 +1,58 @@
-//! The store: SQLite embedded by default, in a shape that a second database is a variant of.
+//! The store: SQLite embedded by default, or PostgreSQL.
 //!
 //! [`Store`] hands out connections and runs blocking work off the async threads; the queries stand in each domain's
 //! `store`, written once and compiled per backend by the macro `on_backend!`.
 
 mod connection;
+mod database;
+mod error;
 mod lock;
 mod migrations;
+mod postgres;
+mod postgres_url;
 pub(crate) mod schema;
+mod sqlite;
 mod time;
 mod url;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use diesel::r2d2::{ConnectionManager, Pool};
-use diesel::sqlite::SqliteConnection;
 use tokio::sync::Semaphore;
 
 pub use connection::Connection;
 pub(crate) use connection::on_backend;
+pub use error::OpenError;
 pub use lock::Held;
 pub use migrations::{Direction, Migration};
 pub use time::Timestamp;
-pub use url::{DatabaseUrl, UrlError};
+pub use url::{DatabaseUrl, PostgresUrl, UrlError};
 
 use crate::error::{Error, Result};
-use crate::files;
-use connection::{Pragmas, Synchronous};
+use database::{Database, Patience, Progress};
 
-/// How long a caller waits for a connection before the store counts as down.
-const WAIT: Duration = Duration::from_secs(2);
+/// How long a call waits for a connection and for its turn to write before the store counts as down.
+const WAIT: Duration = Duration::from_millis(1_500);
+/// When a call is answered whose work has not begun: the store is down.
+const ANSWER: Duration = Duration::from_millis(1_700);
+/// When a call is answered whose work has begun and does not end. Its outcome is not known then.
+const OUTCOME: Duration = Duration::from_secs(10);
 /// Connections that read at once.
 const READERS: u32 = 4;
 /// Blocking calls at once; others wait, and are told that the store does not answer when that takes too long.
 const BLOCKING: usize = 64;
 
-/// Why a store can't be opened: a sentence that says what to do.
-#[derive(Debug, thiserror::Error)]
-pub enum OpenError {
-    /// The URL is wrong.
-    #[error(transparent)]
-    Url(#[from] UrlError),
-    /// Another process has the file.
-    #[error("{path} is in use by another bellwether process; stop that one first, or give another --database-url")]
-    InUse {
-        /// The database file.
-        path: String,
-    },
-    /// The folder or the file can't be opened.
-    #[error(
-        "the database {path} can't be opened: {reason}; check that the path is right and this user may write there"
-    )]
-    Unreadable {
-        /// The database file.
-        path: String,
-        /// As the system says.
-        reason: String,
-    },
-    /// The schema can't be brought up to date.
-    #[error("the database {path} can't be migrated: {reason}")]
-    Migration {
-        /// The database file.
-        path: String,
-        /// As the database says.
-        reason: String,
-    },
-}
-
 /// The configuration store and the measurement store behind it.
 ///
-/// On SQLite these are two files, because telemetry must never slow or break configuration.
+/// On SQLite these are two files, on PostgreSQL tables beside each other with pools of their own, because telemetry must
+/// never slow or break configuration.
 #[derive(Clone)]
 pub struct Store {
     configuration: Database,
     measurements: Database,
     blocking: Arc<Semaphore>,
-    path: String,
-    _held: Arc<Held>,
-}
-
-/// One database: on SQLite one writer connection and several readers.
-#[derive(Clone)]
-enum Database {
-    Sqlite { writer: Pool<ConnectionManager<SqliteConnection>>, readers: Pool<ConnectionManager<SqliteConnection>> },
+    shown: String,
+    _held: Option<Arc<Held>>,
 }
 
 /// Which of the two databases a query is for.
@@ -100,28 +70,18 @@ impl Store {
     /// # Errors
     /// An [`OpenError`] that says what to do.
     pub fn open(url: &DatabaseUrl) -> Result<Self, OpenError> {
-        let DatabaseUrl::Sqlite(path) = url;
-        let shown = path.display().to_string();
-        let unreadable = |reason: String| OpenError::Unreadable { path: shown.clone(), reason };
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            files::create_folder(folder).map_err(|error| unreadable(error.to_string()))?;
-        }
-        let held = Held::take(path)
-            .map_err(|error| unreadable(error.to_string()))?
-            .ok_or_else(|| OpenError::InUse { path: shown.clone() })?;
-        let open = |path: &str, synchronous| -> Result<Database, OpenError> {
-            let unreadable = |reason| OpenError::Unreadable { path: path.to_owned(), reason };
-            let pool = |size| connection::pool(path, size, Pragmas { synchronous }).map_err(unreadable);
-            Ok(Database::Sqlite { writer: pool(1)?, readers: pool(READERS)? })
+        let (configuration, measurements, held) = match url {
+            DatabaseUrl::Sqlite(path) => {
+                let (configuration, measurements, held) = sqlite::open(path)?;
+                (configuration, measurements, Some(Arc::new(held)))
+            }
+            DatabaseUrl::Postgres(url) => {
+                let (configuration, measurements) = postgres::open(url)?;
+                (configuration, measurements, None)
+            }
         };
-        let beside = path.with_extension("measurements.db").display().to_string();
-        Ok(Self {
-            configuration: open(&shown, Synchronous::Full)?,
-            measurements: open(&beside, Synchronous::Normal)?,
-            blocking: Arc::new(Semaphore::new(BLOCKING)),
-            path: shown,
-            _held: Arc::new(held),
-        })
+        let blocking = Arc::new(Semaphore::new(BLOCKING));
+        Ok(Self { configuration, measurements, blocking, shown: url.to_string(), _held: held })
     }
 
     /// Runs `query` on a reading connection, off the async threads.
@@ -134,7 +94,7 @@ impl Store {
         F: FnOnce(&mut Connection<'_>) -> Result<T> + Send + 'static,
     {
         let database = self.database(part).clone();
-        self.blocking(move || database.read(query)).await
+        self.blocking(move |patience, progress| database.read(patience, progress, query)).await
     }
 
     /// Runs `change` in one immediate transaction, off the async threads.
@@ -160,7 +120,7 @@ impl Store {
         A: FnOnce(&T) + Send + 'static,
     {
         let database = self.database(part).clone();
-        self.blocking(move || database.write(change, after)).await
+        self.blocking(move |patience, progress| database.write(patience, progress, change, after)).await
     }
 
     /// Runs `query` on a reading connection on this thread: for commands, which have nothing else to do.
@@ -168,7 +128,7 @@ impl Store {
     /// # Errors
     /// As [`Store::read`].
     pub fn read_now<T>(&self, part: Part, query: impl FnOnce(&mut Connection<'_>) -> Result<T>) -> Result<T> {
-        self.database(part).read(query)
+        self.database(part).read(Patience::Command, &Progress::default(), query)
     }
 
     /// Runs `change` in one transaction on this thread: for commands.
@@ -176,7 +136,7 @@ impl Store {
     /// # Errors
     /// As [`Store::write`].
     pub fn write_now<T>(&self, part: Part, change: impl FnOnce(&mut Connection<'_>) -> Result<T>) -> Result<T> {
-        self.database(part).write(change, |_| ())
+        self.database(part).write(Patience::Command, &Progress::default(), change, |_| ())
     }
 
     /// Brings the schema up to date; the names of the migrations that ran.
@@ -184,7 +144,7 @@ impl Store {
     /// # Errors
     /// [`OpenError::Migration`].
     pub fn migrate(&self, direction: Direction) -> Result<Vec<String>, OpenError> {
-        migrations::run(self, direction).map_err(|reason| OpenError::Migration { path: self.path.clone(), reason })
+        migrations::run(self, direction).map_err(|reason| OpenError::Migration { database: self.shown.clone(), reason })
     }
 
     /// Every migration this version knows, and whether it has run.
@@ -192,7 +152,7 @@ impl Store {
     /// # Errors
     /// [`OpenError::Migration`] when the database can't be read.
     pub fn migrations(&self) -> Result<Vec<Migration>, OpenError> {
-        migrations::status(self).map_err(|reason| OpenError::Migration { path: self.path.clone(), reason })
+        migrations::status(self).map_err(|reason| OpenError::Migration { database: self.shown.clone(), reason })
     }
 
     fn database(&self, part: Part) -> &Database {
@@ -202,42 +162,34 @@ impl Store {
         }
     }
 
-    async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    /// Runs `work` off the async threads, and answers in bounded time whatever becomes of it.
+    async fn blocking<T, W>(&self, work: W) -> Result<T>
+    where
+        T: Send + 'static,
+        W: FnOnce(Patience, &Progress) -> Result<T> + Send + 'static,
+    {
+        let start = Instant::now();
         let place = tokio::time::timeout(WAIT, self.blocking.clone().acquire_owned());
         let permit = place.await.map_err(|late| Error::Unavailable(late.into()))?.map_err(Error::internal)?;
-        let done = tokio::task::spawn_blocking(move || {
-            let outcome = work();
-            drop(permit);
-            outcome
+        let progress = Arc::new(Progress::default());
+        let mut task = tokio::task::spawn_blocking({
+            let progress = progress.clone();
+            move || {
+                let outcome = work(Patience::Until(start + WAIT), &progress);
+                drop(permit);
+                outcome
+            }
         });
-        done.await.map_err(Error::internal)?
-    }
-}
-
-impl Database {
-    fn read<T>(&self, query: impl FnOnce(&mut Connection<'_>) -> Result<T>) -> Result<T> {
-        let Self::Sqlite { readers, .. } = self;
-        let mut connection = readers.get().map_err(|error| Error::Unavailable(error.into()))?;
-        query(&mut Connection::Sqlite(&mut connection))
-    }
-
-    fn write<T>(&self, change: impl FnOnce(&mut Connection<'_>) -> Result<T>, after: impl FnOnce(&T)) -> Result<T> {
-        let Self::Sqlite { writer, .. } = self;
-        let mut connection = writer.get().map_err(|error| Error::Unavailable(error.into()))?;
-        let committed = connection.immediate_transaction(|c| change(&mut Connection::Sqlite(c)))?;
-        // The one writer connection is still ours: what follows is in the order of the commits.
-        after(&committed);
-        Ok(committed)
-    }
-}
-
-impl From<diesel::result::Error> for Error {
-    fn from(error: diesel::result::Error) -> Self {
-        use diesel::result::{DatabaseErrorKind, Error as Diesel};
-        match error {
-            Diesel::DatabaseError(DatabaseErrorKind::ClosedConnection | DatabaseErrorKind::Unknown, _)
-            | Diesel::BrokenTransactionManager => Self::Unavailable(error.into()),
-            other => Self::internal(other),
+        let late = match tokio::time::timeout(ANSWER.saturating_sub(start.elapsed()), &mut task).await {
+            Ok(done) => return done.map_err(Error::internal)?,
+            Err(late) => late,
+        };
+        if progress.give_up() {
+            return Err(Error::Unavailable(late.into()));
+        }
+        match tokio::time::timeout(OUTCOME.saturating_sub(start.elapsed()), task).await {
+            Ok(done) => done.map_err(Error::internal)?,
+            Err(late) => Err(Error::Unavailable(late.into())),
         }
     }
 }

@@ -4,13 +4,15 @@ use std::sync::Arc;
 
 use bellwether_core::Release;
 use serde::Deserialize;
+use serde_json::json;
 
+use super::history::Cause;
 use super::publish::{self, Published};
 use super::rollout::{RolloutInput, rolled_out};
 use super::store::{self, ConfigurationRecord, FlagRecord};
 use super::{Configuration, Configured};
 use crate::access::{Caller, Role};
-use crate::audit::{self, Entry};
+use crate::audit::{self, Entry, FieldChange};
 use crate::clock;
 use crate::db::Connection;
 use crate::error::{Error, Result};
@@ -42,12 +44,21 @@ impl Edited {
     /// # Errors
     /// [`Error::NotFound`]; [`Error::Conflict`] for an archived flag.
     pub fn find(connection: &mut Connection<'_>, place: &Place) -> Result<Self> {
+        let found = Self::find_any(connection, place)?;
+        if found.flag.archived_at.is_some() {
+            return Err(Error::Conflict(format!("flag {} is archived", place.flag)));
+        }
+        Ok(found)
+    }
+
+    /// As [`Edited::find`], an archived flag too: what was served can still be read.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`].
+    pub fn find_any(connection: &mut Connection<'_>, place: &Place) -> Result<Self> {
         let environment = projects::environment(connection, &place.project, &place.environment)?;
         let flag = store::find_flag(connection, environment.project_id, &place.flag)?
             .ok_or_else(|| Error::NotFound(format!("flag {}", place.flag)))?;
-        if flag.archived_at.is_some() {
-            return Err(Error::Conflict(format!("flag {} is archived", place.flag)));
-        }
         let record = store::find_configuration(connection, flag.id, environment.id)?;
         Ok(Self { environment, flag, record })
     }
@@ -67,6 +78,11 @@ impl Edited {
     /// The flag's id in the store.
     pub fn flag_id(&self) -> i64 {
         self.flag.id
+    }
+
+    /// The ids of the flag and the environment in the store.
+    pub(super) fn ids(&self) -> (i64, i64) {
+        (self.flag.id, self.environment.id)
     }
 
     /// The flag's key.
@@ -125,19 +141,6 @@ impl Edited {
         }
     }
 
-    /// Saves `next` as the next version and publishes it. The split that a release runs on is the release's own.
-    fn save(
-        &mut self,
-        connection: &mut Connection<'_>,
-        caller: &Caller,
-        next: Configuration,
-        entry: Entry,
-    ) -> Result<Option<Arc<Published>>> {
-        self.allows(&next)?;
-        let release = self.record.release.clone();
-        self.save_release(connection, caller, next, release, entry)
-    }
-
     /// As a release saves: what it serves, and itself. Nothing happens when nothing differs.
     ///
     /// # Errors
@@ -150,10 +153,38 @@ impl Edited {
         release: Option<Release>,
         entry: Entry,
     ) -> Result<Option<Arc<Published>>> {
+        let Some(changes) = self.put(connection, caller, next, release)? else { return Ok(None) };
+        let cause = Cause { reason: &entry.reason, ..Cause::new(entry.action, caller) };
+        let published = publish::publish(connection, self.environment.id, &[&self.record], &cause)?;
+        audit::record(connection, caller, Entry { changes, ..entry })?;
+        Ok(Some(published))
+    }
+
+    /// Saves `next` as the next version, which is then to be published. The split that a release runs on is the
+    /// release's own.
+    pub(super) fn put_configuration(
+        &mut self,
+        connection: &mut Connection<'_>,
+        caller: &Caller,
+        next: Configuration,
+    ) -> Result<Option<Vec<FieldChange>>> {
+        self.allows(&next)?;
+        let release = self.record.release.clone();
+        self.put(connection, caller, next, release)
+    }
+
+    /// Saves the next version, which is then to be published; what it changed, or `None` when nothing differs.
+    fn put(
+        &mut self,
+        connection: &mut Connection<'_>,
+        caller: &Caller,
+        next: Configuration,
+        release: Option<Release>,
+    ) -> Result<Option<Vec<FieldChange>>> {
         if next == self.record.configuration && release == self.record.release {
             return Ok(None);
         }
-        let before = self.record.configuration.view(&self.flag.definition.variations)?;
+        let changes = self.record.configuration.changes(&next, &self.flag.definition.variations)?;
         self.record.configuration = next;
         self.record.release = release;
         self.record.version += 1;
@@ -161,12 +192,17 @@ impl Edited {
         self.record.updated_by = caller.actor.name.clone();
         publish::render(&self.flag, &mut self.record, "/configuration")?;
         store::update_configuration(connection, &self.record)?;
-        let published = publish::publish(connection, self.environment.id, &[&self.record])?;
-        let after = self.record.configuration.view(&self.flag.definition.variations)?;
-        let changes = audit::diff(&before, &after);
-        audit::record(connection, caller, Entry { changes, ..entry })?;
-        Ok(Some(published))
+        Ok(Some(changes))
     }
+}
+
+/// What a configuration shall be, and why.
+pub(super) struct Next {
+    pub(super) configuration: Configuration,
+    pub(super) action: &'static str,
+    pub(super) reason: String,
+    /// The version that it brings back.
+    pub(super) restored: Option<u64>,
 }
 
 /// Changes what stands at `place` by `change`, which sees it as it is.
@@ -181,15 +217,34 @@ pub fn edit(
     action: &'static str,
     change: impl FnOnce(&Edited) -> Result<Configuration>,
 ) -> Result<(Configured, Option<Arc<Published>>)> {
+    edit_as(connection, caller, place, if_match, |_, edited| {
+        Ok(Next { configuration: change(edited)?, action, reason: String::new(), restored: None })
+    })
+}
+
+/// As [`edit`], by a change that reads the store and says what it is.
+pub(super) fn edit_as(
+    connection: &mut Connection<'_>,
+    caller: &Caller,
+    place: &Place,
+    if_match: IfMatch,
+    change: impl FnOnce(&mut Connection<'_>, &Edited) -> Result<Next>,
+) -> Result<(Configured, Option<Arc<Published>>)> {
     // Before it is looked for: whoever may change nothing does not learn what there is.
     caller.require(Role::Editor)?;
     let mut edited = Edited::find(connection, place)?;
     caller.require_change(edited.environment.production)?;
     if_match.check(edited.record.version)?;
-    let next = change(&edited)?;
-    let entry = edited.about(action, String::new());
-    let published = edited.save(connection, caller, next, entry)?;
-    Ok((edited.view()?, published))
+    let Next { configuration, action, reason, restored } = change(connection, &edited)?;
+    let Some(mut changes) = edited.put_configuration(connection, caller, configuration)? else {
+        return Ok((edited.view()?, None));
+    };
+    let cause = Cause { reason: &reason, restored, ..Cause::new(action, caller) };
+    let published = publish::publish(connection, edited.environment.id, &[&edited.record], &cause)?;
+    let version = restored.map(|version| ("/restored_version".to_owned(), json!(version)));
+    changes.splice(0..0, version.map(|(pointer, after)| FieldChange { pointer, before: None, after: Some(after) }));
+    audit::record(connection, caller, Entry { changes, ..edited.about(action, reason) })?;
+    Ok((edited.view()?, Some(published)))
 }
 
 /// Sets the shares of the fallthrough.

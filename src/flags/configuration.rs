@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::share;
+use crate::audit::{self, FieldChange};
 use crate::error::Result;
 use crate::input::{Faults, Members, Reject};
 
@@ -55,7 +56,8 @@ impl Configuration {
         self.rules.iter_mut().find(|rule| rule.id == place).map(|rule| &mut rule.serve)
     }
 
-    /// The configuration as the API shows it, with a weight for each of `variations`.
+    /// The configuration as the API shows it, with a weight for each of `variations`, and of those that it serves and
+    /// the flag no longer has.
     ///
     /// # Errors
     /// Never for these types; serialization as such may fail.
@@ -70,6 +72,19 @@ impl Configuration {
             }
         }
         Ok(view)
+    }
+
+    /// What differs in `after`, as pointers into what [`Configuration::view`] shows; into the ranges when those alone do.
+    ///
+    /// # Errors
+    /// As [`Configuration::view`].
+    pub fn changes(&self, after: &Self, variations: &[Variation]) -> Result<Vec<FieldChange>> {
+        let changes = audit::diff(&self.view(variations)?, &after.view(variations)?);
+        if !changes.is_empty() {
+            return Ok(changes);
+        }
+        let ranges = |of: &Self| json!({"allocations": of.allocations()});
+        Ok(audit::diff(&ranges(self), &ranges(after)))
     }
 
     /// Ranges of each split by its place.
@@ -89,7 +104,10 @@ fn serve_view(serve: &Serve, variations: &[Variation]) -> Result<Value> {
     let mut view = serde_json::to_value(serve)?;
     let shares = shares(&split.ranges);
     let weight = |v: &Variation| (v.name.clone(), json!(shares.get(&v.name).copied().unwrap_or(0)));
-    let weights: Map<String, Value> = variations.iter().map(weight).collect();
+    let mut weights: Map<String, Value> = variations.iter().map(weight).collect();
+    for (name, share) in &shares {
+        weights.entry(name.as_str()).or_insert_with(|| json!(share));
+    }
     if let Some(members) = view.get_mut("split").and_then(Value::as_object_mut) {
         members.remove("ranges");
         members.insert("weights".to_owned(), Value::Object(weights));

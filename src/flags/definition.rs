@@ -11,6 +11,10 @@ use crate::input::{Faults, Reject};
 use crate::projects::well_formed_key;
 use crate::schema::Key;
 
+/// Longest tag, in characters.
+pub(super) const TAG_LENGTH: usize = 60;
+/// Most tags of a flag.
+pub(super) const TAGS: usize = 50;
 /// Stands for text that was refused, so that it is refused once.
 const STAND_IN: &str = "refused";
 
@@ -275,10 +279,10 @@ impl Definition {
         text("/description".to_owned(), &self.description, 0, 10_000);
         text("/owner".to_owned(), &self.owner, 0, 200);
         for (index, tag) in self.tags.iter().enumerate() {
-            text(format!("/tags/{index}"), tag, 1, 60);
+            text(format!("/tags/{index}"), tag, 1, TAG_LENGTH);
         }
-        if self.tags.len() > 50 {
-            faults.push(Fault::new("/tags", "at most 50 tags"));
+        if self.tags.len() > TAGS {
+            faults.push(Fault::new("/tags", format!("at most {TAGS} tags")));
         }
     }
 }

@@ -1,14 +1,16 @@
-//! A flag from its creation to the archive, in one transaction each.
+//! A flag's creation and the changes of its definition, in one transaction each.
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::archive::takes_back;
+use super::history::Cause;
 use super::publish::{self, Published};
 use super::store::{self, ConfigurationRecord, FlagRecord};
 use super::{Configuration, DefinitionInput, FlagView, NewFlag};
 use crate::access::{Caller, Role};
-use crate::audit::{self, Entry};
+use crate::audit::{self, Entry, FieldChange};
 use crate::clock;
 use crate::db::Connection;
 use crate::error::{Error, Result};
@@ -16,7 +18,7 @@ use crate::input::{self, merge_patch};
 use crate::projects::{self, Project};
 use crate::version::IfMatch;
 
-type Changed<T> = (T, Vec<Arc<Published>>);
+pub(super) type Changed<T> = (T, Vec<Arc<Published>>);
 
 /// The flag `key` of a project, archived or not.
 pub(super) fn find(connection: &mut Connection<'_>, project: &str, key: &str) -> Result<FlagRecord> {
@@ -57,7 +59,8 @@ pub fn create(
     let mut published = Vec::new();
     for environment in projects::environments(connection, &project.key)? {
         let record = first_configuration(connection, &flag, environment.id, off.clone())?;
-        published.push(publish::publish(connection, environment.id, &[&record])?);
+        let cause = Cause::new("flag.create", caller);
+        published.push(publish::publish(connection, environment.id, &[&record], &cause)?);
     }
     let view = FlagView::from(flag);
     let changes = audit::whole(None, Some(serde_json::to_value(&view)?));
@@ -68,6 +71,7 @@ pub fn create(
 /// Lays out every flag of a project in a new environment, each serving its last variation: off, for most.
 pub(super) fn lay_out(
     connection: &mut Connection<'_>,
+    caller: &Caller,
     project: &Project,
     environment: i64,
 ) -> Result<Option<Arc<Published>>> {
@@ -79,7 +83,8 @@ pub(super) fn lay_out(
     if records.iter().all(|record| record.served.is_none()) {
         return Ok(None);
     }
-    publish::publish(connection, environment, &records.iter().collect::<Vec<_>>()).map(Some)
+    let cause = Cause::new("environment.create", caller);
+    publish::publish(connection, environment, &records.iter().collect::<Vec<_>>(), &cause).map(Some)
 }
 
 fn first_configuration(
@@ -109,95 +114,90 @@ fn first_configuration(
 pub(super) fn patch_definition(
     connection: &mut Connection<'_>,
     caller: &Caller,
-    project: &str,
-    key: &str,
+    (project, key): (&str, &str),
     if_match: IfMatch,
-    patch: Value,
+    mut patch: Value,
 ) -> Result<Changed<FlagView>> {
     let project = projects::project(connection, project)?;
     let mut flag = find(connection, &project.key, key)?;
-    if flag.archived_at.is_some() {
-        return Err(Error::Conflict(format!("flag {key} is archived")));
+    let (back, fault) = takes_back(&mut patch);
+    if back {
+        caller.require(Role::Operator)?;
+    }
+    if flag.archived_at.is_some() && !back && fault.is_none() {
+        return Err(Error::Conflict(format!("flag {key} is archived; PATCH archived: false brings it back")));
     }
     if_match.check(flag.version)?;
     let before = serde_json::to_value(&flag.definition)?;
     let mut document = before.clone();
     merge_patch(&mut document, patch);
-    let read = |input: DefinitionInput| input.definition(flag.value_type);
-    let definition = input::read_then(document, read)?;
-    if definition == flag.definition {
+    let definition = match input::read_then(document, |input: DefinitionInput| input.definition(flag.value_type)) {
+        Err(Error::Invalid(faults)) => return Err(Error::Invalid(fault.into_iter().chain(faults).collect())),
+        read => read?,
+    };
+    Error::unless_empty(fault.into_iter().collect())?;
+    let back = flag.archived_at.take().filter(|_| back);
+    if definition == flag.definition && back.is_none() {
         return Ok((flag.into(), Vec::new()));
     }
-    let seen = definition.variations != flag.definition.variations
+    let seen = back.is_some()
+        || definition.variations != flag.definition.variations
         || definition.client_visible != flag.definition.client_visible;
+    let action = if back.is_some() { "flag.unarchive" } else { "flag.update" };
     flag.definition = definition;
     touch(&mut flag, caller);
     store::update_flag(connection, &flag)?;
-    let published = if seen { republish(connection, caller, &project, &flag)? } else { Vec::new() };
-    let changes = audit::diff(&before, &serde_json::to_value(&flag.definition)?);
-    audit::record(connection, caller, Entry { changes, ..about(&project, key, "flag.update") })?;
+    let flags = std::slice::from_ref(&flag);
+    let cause = Cause::new(action, caller);
+    let published = if seen { republish(connection, caller, &project, flags, &cause)? } else { Vec::new() };
+    let mut changes = audit::diff(&before, &serde_json::to_value(&flag.definition)?);
+    changes.extend(back.map(|since| FieldChange {
+        pointer: "/archived_at".to_owned(),
+        before: Some(clock::rfc3339(since).into()),
+        after: None,
+    }));
+    audit::record(connection, caller, Entry { changes, ..about(&project, key, action) })?;
     Ok((flag.into(), published))
 }
 
-/// Takes a flag out of use. See [`super::Flags::archive`].
-pub(super) fn archive(
-    connection: &mut Connection<'_>,
-    caller: &Caller,
-    project: &str,
-    key: &str,
-    if_match: IfMatch,
-) -> Result<Changed<()>> {
-    let project = projects::project(connection, project)?;
-    let mut flag = find(connection, &project.key, key)?;
-    if_match.check(flag.version)?;
-    if flag.archived_at.is_some() {
-        return Ok(((), Vec::new()));
-    }
-    let running = store::configurations_of_flag(connection, flag.id)?;
-    if running.iter().any(|record| record.release.is_some()) {
-        return Err(Error::Conflict("a canary or experiment runs on this flag; end it first".to_owned()));
-    }
-    flag.archived_at = Some(clock::now());
-    touch(&mut flag, caller);
-    store::update_flag(connection, &flag)?;
-    let published = republish(connection, caller, &project, &flag)?;
-    let archived_at = json!(flag.archived_at.map(clock::rfc3339));
-    let changes = audit::diff(&json!({}), &json!({"archived_at": archived_at}));
-    audit::record(connection, caller, Entry { changes, ..about(&project, key, "flag.archive") })?;
-    Ok(((), published))
-}
-
-/// Gives every environment the flag as it is now defined.
-fn republish(
+/// Gives every environment the flags as they are now defined, all in one revision of each.
+pub(super) fn republish(
     connection: &mut Connection<'_>,
     caller: &Caller,
     project: &Project,
-    flag: &FlagRecord,
+    flags: &[FlagRecord],
+    cause: &Cause<'_>,
 ) -> Result<Vec<Arc<Published>>> {
     let environments = projects::environments(connection, &project.key)?;
-    let mut published = Vec::new();
-    for mut record in store::configurations_of_flag(connection, flag.id)? {
-        let environment = environments.iter().find(|environment| environment.id == record.environment_id);
-        if environment.is_some_and(|environment| environment.production) {
-            caller.require(Role::Operator)?;
+    if environments.iter().any(|environment| environment.production) {
+        caller.require(Role::Operator)?;
+    }
+    let mut published = Vec::with_capacity(environments.len());
+    for environment in environments {
+        let mut records = Vec::with_capacity(flags.len());
+        for flag in flags {
+            let mut record = store::find_configuration(connection, flag.id, environment.id)?;
+            record.version += 1;
+            record.updated_at = flag.updated_at;
+            record.updated_by = flag.updated_by.clone();
+            publish::render(flag, &mut record, &format!("/environments/{}", environment.key))?;
+            store::update_configuration(connection, &record)?;
+            records.push(record);
         }
-        record.version += 1;
-        record.updated_at = flag.updated_at;
-        record.updated_by = flag.updated_by.clone();
-        let at = environment.map_or_else(String::new, |environment| format!("/environments/{}", environment.key));
-        publish::render(flag, &mut record, &at)?;
-        store::update_configuration(connection, &record)?;
-        published.push(publish::publish(connection, record.environment_id, &[&record])?);
+        let records: Vec<_> = records.iter().collect();
+        published.push(publish::publish(connection, environment.id, &records, cause)?);
     }
     Ok(published)
 }
 
-fn touch(flag: &mut FlagRecord, caller: &Caller) {
+/// Makes it the next version, by `caller`.
+pub(super) fn touch(flag: &mut FlagRecord, caller: &Caller) {
     flag.version += 1;
     flag.updated_at = clock::now();
     flag.updated_by = caller.actor.name.clone();
 }
 
-fn about(project: &Project, key: &str, action: &'static str) -> Entry {
+/// The part of an audit entry that says which flag it is about.
+pub(super) fn about(project: &Project, key: &str, action: &'static str) -> Entry {
     Entry { action, resource: format!("flag/{key}"), project: Some(project.key.clone()), ..Entry::default() }
 }

@@ -222,7 +222,8 @@ fn load(connection: &mut Connection<'_>, environment: &Environment) -> Result<Li
         let FromServer::Change(change) = FromServer::read(&message)? else {
             return Err(Error::internal("the outbox holds something other than a change"));
         };
-        Ok(Arc::new(Published { environment: environment.id, revision, hash: change.hash, message }))
+        let (id, hash) = (environment.id, change.hash);
+        Ok(Arc::new(Published { environment: id, revision, hash, message, versions: Vec::new() }))
     });
     Ok(LiveEnvironment {
         id: environment.id,

@@ -4,10 +4,13 @@
 //! transaction; then it is taken into memory ([`Live`]) and pushed to whoever subscribes there.
 
 pub mod api;
+mod archive;
+mod bulk;
 mod change;
 mod configuration;
 mod definition;
 mod encoding;
+mod history;
 mod lifecycle;
 mod live;
 mod overview;
@@ -24,10 +27,13 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
+pub use archive::Attached;
+pub use bulk::{Bulk, BulkAction, BulkInput, BulkItem};
 pub use change::{Edited, Place, edit, exists, roll_out};
 pub use configuration::{Configuration, ConfigurationDocument};
 pub use definition::{Definition, DefinitionInput, Kind, NewFlag};
 pub use encoding::{Coding, Encoded};
+pub use history::{Restoration, RestoreInput, Retention, Version, Versions, reason_fault};
 pub use lifecycle::create;
 pub use live::{CatchUp, Live, LiveEnvironment, Served};
 pub use overview::{Overview, Standing};

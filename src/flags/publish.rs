@@ -6,6 +6,7 @@ use bellwether_core::message::ToSdk;
 use bellwether_core::{Change, CompiledFlag, Fault, Flag, RawValue, digest, state_hash};
 
 use super::Configuration;
+use super::history::Cause;
 use super::live::KEPT_CHANGES;
 use super::store::{self, ConfigurationRecord, FlagRecord};
 use crate::db::Connection;
@@ -23,6 +24,8 @@ pub struct Published {
     pub hash: String,
     /// The stream's message, to the letter.
     pub message: String,
+    /// The flags that have a new version, by their ids, and which. Of a change that was read back: none.
+    pub versions: Vec<(i64, u64)>,
 }
 
 /// Checks the flag as it would be served and puts its JSON into the record.
@@ -88,6 +91,7 @@ pub(super) fn publish(
     connection: &mut Connection<'_>,
     environment: i64,
     records: &[&ConfigurationRecord],
+    cause: &Cause<'_>,
 ) -> Result<Arc<Published>> {
     let Environment { revision: from, .. } = projects::environment_of_id(connection, environment)?;
     let revision = from + 1;
@@ -104,7 +108,8 @@ pub(super) fn publish(
     projects::set_revision(connection, environment, revision, &hash)?;
     store::push_outbox(connection, environment, revision, &message, revision.saturating_sub(KEPT_CHANGES))?;
     for record in records {
-        store::keep_version(connection, record, revision)?;
+        store::keep_version(connection, record, revision, cause)?;
     }
-    Ok(Arc::new(Published { environment, revision, hash, message }))
+    let versions = records.iter().map(|record| (record.flag_id, record.version)).collect();
+    Ok(Arc::new(Published { environment, revision, hash, message, versions }))
 }

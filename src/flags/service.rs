@@ -2,8 +2,10 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use super::archive::Attached;
 use super::change::{Edited, Place, edit};
-use super::lifecycle::{archive, create, find, lay_out, patch_definition};
+use super::history::{self, Retention};
+use super::lifecycle::{create, find, lay_out, patch_definition};
 use super::overview::{self, Overview, Standing};
 use super::publish::Published;
 use super::rollout::{Wanted, targeted};
@@ -18,8 +20,10 @@ use crate::version::IfMatch;
 /// The service for flags.
 #[derive(Clone)]
 pub struct Flags {
-    store: Store,
+    pub(super) store: Store,
     live: Live,
+    retention: Retention,
+    pub(super) attached: Attached,
 }
 
 /// Which flags are asked for; all members must hold.
@@ -42,9 +46,9 @@ pub struct FlagFilter {
 type Change<T> = (T, Vec<Arc<Published>>);
 
 impl Flags {
-    /// Over `store`, keeping `live` up to date.
-    pub fn new(store: Store, live: Live) -> Self {
-        Self { store, live }
+    /// Over `store`, keeping `live` up to date and so much history.
+    pub fn new(store: Store, live: Live, retention: Retention, attached: Attached) -> Self {
+        Self { store, live, retention, attached }
     }
 
     /// The flags in memory.
@@ -52,7 +56,8 @@ impl Flags {
         &self.live
     }
 
-    /// Runs a change in one transaction and takes what it published into memory, in the order of the commits.
+    /// Runs a change in one transaction, forgets the versions that are then too many, and takes what was published into
+    /// memory, in the order of the commits.
     ///
     /// # Errors
     /// What `change` says; then nothing has changed.
@@ -61,9 +66,16 @@ impl Flags {
         T: Send + 'static,
         F: FnOnce(&mut Connection<'_>) -> Result<Change<T>> + Send + 'static,
     {
-        let live = self.live.clone();
+        let (live, retention) = (self.live.clone(), self.retention);
+        let work = move |c: &mut Connection<'_>| {
+            let (outcome, published) = change(c)?;
+            for change in &published {
+                history::forget(c, change, retention)?;
+            }
+            Ok((outcome, published))
+        };
         let after = move |(_, published): &Change<T>| live.take(published);
-        let (outcome, _) = self.store.write_then(Part::Configuration, change, after).await?;
+        let (outcome, _) = self.store.write_then(Part::Configuration, work, after).await?;
         Ok(outcome)
     }
 
@@ -100,7 +112,8 @@ impl Flags {
         self.write(move |c| create(c, &caller, &project, new)).await
     }
 
-    /// Changes a flag by a merge patch. What SDKs can see of it becomes a new version in every environment.
+    /// Changes a flag by a merge patch. What SDKs can see of it becomes a new version in every environment. `archived:
+    /// false` brings an archived flag back as it was.
     ///
     /// # Errors
     /// When the caller may not, the version is stale, or an environment could not serve the outcome.
@@ -114,26 +127,16 @@ impl Flags {
     ) -> Result<FlagView> {
         caller.require(Role::Editor)?;
         let caller = caller.clone();
-        self.write(move |c| patch_definition(c, &caller, &project, &key, if_match, patch)).await
+        self.write(move |c| patch_definition(c, &caller, (&project, &key), if_match, patch)).await
     }
 
-    /// Takes a flag out of use: SDKs no longer know it.
-    ///
-    /// # Errors
-    /// When the caller may not, the version is stale, or a canary or experiment runs on it.
-    pub async fn archive(&self, caller: &Caller, project: String, key: String, if_match: IfMatch) -> Result<()> {
-        caller.require(Role::Operator)?;
-        let caller = caller.clone();
-        self.write(move |c| archive(c, &caller, &project, &key, if_match)).await
-    }
-
-    /// A flag's configuration in an environment.
+    /// A flag's configuration in an environment, as it was last when the flag is archived.
     ///
     /// # Errors
     /// When the caller may not, or there is none.
     pub async fn configured(&self, caller: &Caller, place: Place) -> Result<Configured> {
         caller.require(Role::Viewer)?;
-        self.store.read(Part::Configuration, move |c| Edited::find(c, &place)?.view()).await
+        self.store.read(Part::Configuration, move |c| Edited::find_any(c, &place)?.view()).await
     }
 
     /// Every flag in use with how it stands in each environment, by key.
@@ -246,7 +249,7 @@ impl Flags {
         let work = move |c: &mut Connection<'_>| {
             let project = projects::project(c, &project)?;
             let environment = projects::create_environment(c, &caller, &project, new)?;
-            let published = lay_out(c, &project, environment.id)?;
+            let published = lay_out(c, &caller, &project, environment.id)?;
             Ok((projects::environment_of_id(c, environment.id)?, published.into_iter().collect()))
         };
         self.write(work).await

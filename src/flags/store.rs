@@ -1,12 +1,16 @@
+mod versions;
+
 use bellwether_core::{Release, ValueType};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 
 use super::{Configuration, Definition};
 use crate::clock;
-use crate::db::schema::{flag_configurations, flag_versions, flags, outbox};
+use crate::db::schema::{flag_configurations, flags, outbox};
 use crate::db::{Connection, Timestamp, on_backend};
 use crate::error::{Error, Result};
+
+pub(super) use versions::{VersionRecord, find_version, forget_versions, keep_version, versions};
 
 /// A flag, whatever the environment.
 #[derive(Clone, Debug)]
@@ -156,8 +160,8 @@ pub(super) fn find_configuration(
     flag: i64,
     environment: i64,
 ) -> Result<ConfigurationRecord> {
-    let query = flag_configurations::table.find((flag, environment)).select(ConfigurationRow::as_select());
-    let row = on_backend!(connection, |c| query.first(c).optional())?;
+    let query = flag_configurations::table.find((flag, environment));
+    let row = on_backend!(connection, |c| query.select(ConfigurationRow::as_select()).first(c).optional())?;
     configuration(row.ok_or_else(|| Error::NotFound("configuration of this flag here".to_owned()))?)
 }
 
@@ -165,9 +169,8 @@ pub(super) fn find_configuration(
 pub(super) fn configurations_of_flag(connection: &mut Connection<'_>, flag: i64) -> Result<Vec<ConfigurationRecord>> {
     let query = flag_configurations::table
         .filter(flag_configurations::flag_id.eq(flag))
-        .order(flag_configurations::environment_id)
-        .select(ConfigurationRow::as_select());
-    let rows: Vec<ConfigurationRow> = on_backend!(connection, |c| query.load(c))?;
+        .order(flag_configurations::environment_id);
+    let rows: Vec<ConfigurationRow> = on_backend!(connection, |c| query.select(ConfigurationRow::as_select()).load(c))?;
     rows.into_iter().map(configuration).collect()
 }
 
@@ -175,9 +178,8 @@ pub(super) fn configurations_of_flag(connection: &mut Connection<'_>, flag: i64)
 pub(super) fn configurations_in(connection: &mut Connection<'_>, environment: i64) -> Result<Vec<ConfigurationRecord>> {
     let query = flag_configurations::table
         .filter(flag_configurations::environment_id.eq(environment))
-        .order(flag_configurations::flag_key)
-        .select(ConfigurationRow::as_select());
-    let rows: Vec<ConfigurationRow> = on_backend!(connection, |c| query.load(c))?;
+        .order(flag_configurations::flag_key);
+    let rows: Vec<ConfigurationRow> = on_backend!(connection, |c| query.select(ConfigurationRow::as_select()).load(c))?;
     rows.into_iter().map(configuration).collect()
 }
 
@@ -203,18 +205,12 @@ pub(super) fn update_configuration(connection: &mut Connection<'_>, record: &Con
     Ok(())
 }
 
-/// Keeps a version as it stood.
-pub(super) fn keep_version(connection: &mut Connection<'_>, record: &ConfigurationRecord, revision: u64) -> Result<()> {
-    let insert = diesel::insert_into(flag_versions::table).values((
-        flag_versions::flag_id.eq(record.flag_id),
-        flag_versions::environment_id.eq(record.environment_id),
-        flag_versions::version.eq(signed(record.version)),
-        flag_versions::revision.eq(signed(revision)),
-        flag_versions::configuration.eq(serde_json::to_string(&record.configuration)?),
-        flag_versions::at.eq(Timestamp(record.updated_at)),
-        flag_versions::actor.eq(&record.updated_by),
-    ));
-    on_backend!(connection, |c| insert.execute(c))?;
+/// Removes a flag for good with its configurations and versions.
+pub(super) fn delete_flag(connection: &mut Connection<'_>, flag: i64) -> Result<()> {
+    versions::delete(connection, flag)?;
+    let configurations = flag_configurations::table.filter(flag_configurations::flag_id.eq(flag));
+    on_backend!(connection, |c| diesel::delete(configurations).execute(c))?;
+    on_backend!(connection, |c| diesel::delete(flags::table.find(flag)).execute(c))?;
     Ok(())
 }
 

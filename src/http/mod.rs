@@ -28,6 +28,20 @@ pub use form::Form;
 pub use paging::{Page, Paging};
 pub use session::{PageCaller, Posted};
 
+use crate::error::{Error, Result};
+
+/// What a query says to a question. What is unclear is refused: taken for "no", it might change things.
+///
+/// # Errors
+/// [`Error::Invalid`], with `pointer`.
+pub fn yes_or_no(pointer: &str, value: Option<&str>) -> Result<bool> {
+    match value {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(Error::invalid(pointer, "is `true` or `false`")),
+    }
+}
+
 /// An object as JSON, with its version as the `ETag`.
 pub fn tagged(mut response: HttpResponseBuilder, version: impl Display, object: &impl Serialize) -> HttpResponse {
     response.insert_header((header::ETAG, format!("\"{version}\""))).json(object)

@@ -1,3 +1,5 @@
+use std::fmt::Display;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use bellwether_core::Fault;
@@ -87,9 +89,13 @@ impl<T> Page<T> {
     pub fn of(mut items: Vec<T>, limit: usize, end: impl Fn(&T) -> String) -> Self {
         let more = items.len() > limit;
         items.truncate(limit);
-        let cursor = |item: &T| URL_SAFE_NO_PAD.encode(format!("{MARK}{}", end(item)));
-        let next_cursor = if more { items.last().map(cursor) } else { None };
-        Self { items, next_cursor }
+        let last = if more { items.last().map(end) } else { None };
+        Self::ending(items, last)
+    }
+
+    /// A page of a list that goes on after `end`, if there are more.
+    pub fn ending(items: Vec<T>, end: Option<impl Display>) -> Self {
+        Self { items, next_cursor: end.map(|end| URL_SAFE_NO_PAD.encode(format!("{MARK}{end}"))) }
     }
 }
 

@@ -35,7 +35,9 @@ impl Kind {
             Error::Unauthenticated(_) => kind(S::UNAUTHORIZED, "unauthenticated", "Who is asking is not known"),
             Error::Forbidden(_) => kind(S::FORBIDDEN, "forbidden", "The caller may not do this"),
             Error::NotFound(_) => kind(S::NOT_FOUND, "not_found", "There is no such thing"),
-            Error::Conflict(_) => kind(S::CONFLICT, "conflict", "The state of things does not allow it"),
+            Error::Conflict(_) | Error::Conflicts(_) => {
+                kind(S::CONFLICT, "conflict", "The state of things does not allow it")
+            }
             Error::Stale { .. } => kind(S::PRECONDITION_FAILED, "stale_version", "Somebody else has changed it"),
             Error::PreconditionRequired => {
                 kind(S::PRECONDITION_REQUIRED, "precondition_required", "If-Match is required")

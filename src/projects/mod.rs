@@ -235,6 +235,24 @@ pub fn epoch(connection: &mut Connection<'_>) -> Result<String> {
     Ok(epoch)
 }
 
+/// Whether a demo made this store, so that another may start over in it.
+///
+/// # Errors
+/// When the store does not answer.
+pub fn is_demo(connection: &mut Connection<'_>) -> Result<bool> {
+    Ok(store::meta(connection, DEMO)?.is_some())
+}
+
+/// Says that a demo made this store.
+///
+/// # Errors
+/// When the store does not answer, or it is said already.
+pub fn mark_as_demo(connection: &mut Connection<'_>) -> Result<()> {
+    store::set_meta(connection, DEMO, "yes")
+}
+
+const DEMO: &str = "demo";
+
 /// Gives an empty store its first project.
 ///
 /// # Errors

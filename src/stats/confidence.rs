@@ -57,7 +57,7 @@ fn weighted_ln(count: f64, p: f64) -> f64 {
 }
 
 /// The root of a rising function between `low` and `high`, by bisection.
-fn root(mut low: f64, mut high: f64, rising: impl Fn(f64) -> f64) -> f64 {
+pub(super) fn root(mut low: f64, mut high: f64, rising: impl Fn(f64) -> f64) -> f64 {
     for _ in 0..HALVINGS {
         let middle = f64::midpoint(low, high);
         if rising(middle) < 0.0 {

@@ -23,7 +23,13 @@ pub fn alternatives(p0: f64) -> Vec<f64> {
 /// ```
 #[must_use]
 pub fn log_factors(p0: f64, counts: Counts) -> Vec<f64> {
+    log_factors_over(p0, &alternatives(p0), counts)
+}
+
+/// The log-factors of other alternatives: the shares in `grid`.
+#[must_use]
+pub fn log_factors_over(p0: f64, grid: &[f64], counts: Counts) -> Vec<f64> {
     let hits = counts.k as f64;
     let misses = counts.n.saturating_sub(counts.k) as f64;
-    alternatives(p0).iter().map(|p| hits * (p / p0).ln() + misses * (-(p - p0) / (1.0 - p0)).ln_1p()).collect()
+    grid.iter().map(|p| hits * (p / p0).ln() + misses * (-(p - p0) / (1.0 - p0)).ln_1p()).collect()
 }

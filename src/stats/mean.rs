@@ -10,6 +10,9 @@ pub const BURN_IN: u64 = 100;
 
 const SHIFTS: i32 = 10;
 
+/// What a sum of squares may be off by, relative to itself.
+const ROUNDING: f64 = 4.0 * f64::EPSILON;
+
 /// Count, mean and sum of squared deviations of some values; all finite.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Moments {
@@ -25,7 +28,28 @@ impl Moments {
     /// The moments of a window; `None` when it is empty or holds what no values can have.
     #[must_use]
     pub fn of(values: &Values) -> Option<Self> {
-        Self { n: values.n, mean: values.mean, m2: values.m2 }.checked()
+        Self::new(values.n, values.mean, values.m2)
+    }
+
+    /// Moments of `n` values; `None` without values, or when no values have these.
+    #[must_use]
+    pub fn new(n: u64, mean: f64, m2: f64) -> Option<Self> {
+        Self { n, mean, m2 }.checked()
+    }
+
+    /// The moments of `n` values with these sums; `None` without values, when a sum is not finite or the sums belong to no values.
+    ///
+    /// A spread that is as small as the rounding of `sum_squares` counts as none.
+    #[must_use]
+    pub fn of_sums(n: u64, sum: f64, sum_squares: f64) -> Option<Self> {
+        // Σx² − (Σx)²/n, with the square and the quotient to twice a double's digits.
+        let count = n as f64;
+        let square = sum * sum;
+        let quotient = square / count;
+        let rest = ((-quotient).mul_add(count, square) + sum.mul_add(sum, -square)) / count;
+        let m2 = (sum_squares - quotient) - rest;
+        let m2 = if m2.abs() <= ROUNDING * sum_squares { 0.0 } else { m2 };
+        Self::new(n, sum / count, m2)
     }
 
     /// Sample variance; 0 below two values.
@@ -82,13 +106,24 @@ impl MeanTest {
     /// form; the window's own sample form while there are none). Windows with fewer than two values in an arm, or before both
     /// arms have counted [`BURN_IN`], add nothing.
     pub fn step(&mut self, margin: f64, treatment: Option<&Moments>, control: Option<&Moments>) -> Option<Vec<f64>> {
+        self.step_after(BURN_IN, margin, treatment, control)
+    }
+
+    /// [`MeanTest::step`] with another burn-in.
+    pub fn step_after(
+        &mut self,
+        burn_in: u64,
+        margin: f64,
+        treatment: Option<&Moments>,
+        control: Option<&Moments>,
+    ) -> Option<Vec<f64>> {
         let earlier = self.control;
         self.treatment = self.treatment.saturating_add(treatment.map_or(0, |moments| moments.n));
         if let Some(control) = control {
             self.control.merge(control);
         }
         let (treatment, control) = (treatment?, control?);
-        if treatment.n < 2 || control.n < 2 || self.treatment < BURN_IN || self.control.n < BURN_IN {
+        if treatment.n < 2 || control.n < 2 || self.treatment < burn_in || self.control.n < burn_in {
             return None;
         }
         let variance = if earlier.n == 0 { control.sample_variance() } else { earlier.population_variance() };

@@ -17,10 +17,21 @@ pub const POINTS: usize = super::EXCESSES as usize;
 /// The rate itself may drift from window to window. Exact for rare hits (Poisson), careful for frequent ones.
 #[must_use]
 pub fn log_factors(margin: f64, treatment: Counts, control: Counts) -> Vec<f64> {
-    let r0 = 1.0 + margin;
+    log_factors_over(1.0 + margin, excesses(), treatment, control)
+}
+
+/// The log-factors of other alternatives: ratios `r0·(1 + excess)`, one for each of `excesses`.
+#[must_use]
+pub fn log_factors_over(
+    r0: f64,
+    excesses: impl IntoIterator<Item = f64>,
+    treatment: Counts,
+    control: Counts,
+) -> Vec<f64> {
     let (n_t, n_c) = (treatment.n as f64, control.n as f64);
     let (k_t, k_c) = (treatment.k as f64, control.k as f64);
     let q = n_t / (n_t + n_c);
     let scale = q * r0 / (1.0 + q * (r0 - 1.0));
-    excesses().map(|excess| k_t * excess.ln_1p() - (k_t + k_c) * (scale * excess).ln_1p()).collect()
+    let factor = |excess: f64| k_t * excess.ln_1p() - (k_t + k_c) * (scale * excess).ln_1p();
+    excesses.into_iter().map(factor).collect()
 }

@@ -8,11 +8,10 @@ use actix_web::dev::Service as _;
 use bellwether::access::{self, Origin, Role, Secret};
 use bellwether::db::{Connection, Part};
 use bellwether::stream::api::Draining;
-use diesel::RunQueryDsl as _;
 use reqwest::Method;
 use serde_json::json;
 
-use crate::harness::{DEVELOPMENT, FLAGS, PRODUCTION, TestApp, configured, on_both};
+use crate::harness::{DEVELOPMENT, FLAGS, PRODUCTION, TestApp, configured, on_both, sql};
 use crate::routes::{Need, Route, table};
 
 /// Every method that a route may have.
@@ -189,9 +188,7 @@ on_both!(credentials_that_have_ended, async |app| {
 
     let expired = new_token(&app, "expired").await;
     let expire = |c: &mut Connection<'_>| {
-        let Connection::Sqlite(c) = c;
-        let past = "UPDATE credentials SET expires_at = '2001-01-01T00:00:00.000000Z' WHERE name = 'expired'";
-        Ok(diesel::sql_query(past).execute(*c)?)
+        sql::execute(c, "UPDATE credentials SET expires_at = '2001-01-01T00:00:00.000000Z' WHERE name = 'expired'")
     };
     assert_eq!(services.store.write(Part::Configuration, expire).await.unwrap(), 1);
     services.access.reload().await.unwrap();
@@ -274,6 +271,8 @@ on_both!(an_sdk_key_does_not_learn_which_flags_there_are, async |app| {
                 app.put(&f("/rollout?preview=true"), &json!({"percentage": 1})),
                 app.put_nothing(&f("/targets/on/u")),
                 app.delete(&f("/targets/on/u")),
+                app.get(&f("/history")),
+                app.post(&f("/history/1/restore"), &json!({})),
             ] {
                 call.by(key).await.problem(403, "forbidden");
             }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::harness::{DEVELOPMENT, FLAGS, PRODUCTION, TestApp, configured, environment, flag, on_both};
+use crate::harness::{DEVELOPMENT, FLAGS, PRODUCTION, TestApp, configured, environment, flag, on_both, sql};
 
 const AUDIT: &str = "/api/v1/audit";
 
@@ -208,13 +208,9 @@ on_both!(the_chain_of_hashes_can_be_recomputed, async |app| {
 });
 
 on_both!(rows_can_not_be_changed, async |app| {
-    use diesel::prelude::*;
     let app = app.with_flag("feature.a").await;
     let before = rows(&app, "").await;
-    let update = |c: &mut bellwether::db::Connection<'_>| {
-        let bellwether::db::Connection::Sqlite(c) = c;
-        Ok(diesel::sql_query("UPDATE audit SET actor_name = 'nobody'").execute(*c)?)
-    };
+    let update = |c: &mut bellwether::db::Connection<'_>| sql::execute(c, "UPDATE audit SET actor_name = 'nobody'");
     let store = app.services().store;
     store.write(bellwether::db::Part::Configuration, update).await.unwrap_err();
     assert_eq!(rows(&app, "").await, before);

@@ -5,8 +5,8 @@ use std::path::Path;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::harness::FLAGS;
 use crate::harness::program::{Program, Ran, Site, own_address, run, run_with, url};
+use crate::harness::{Backend, FLAGS, on_each};
 
 /// Writes a file that is no database.
 fn write(path: &Path, text: &str) {
@@ -15,9 +15,8 @@ fn write(path: &Path, text: &str) {
     file.write_all(text.as_bytes()).unwrap();
 }
 
-#[tokio::test]
-async fn init_prints_its_secrets_once() {
-    let site = Site::new().await;
+on_each!(init_prints_its_secrets_once, async |backend: Backend| {
+    let site = Site::new(backend).await;
     assert_eq!(site.secrets["admin"]["username"], "admin");
     assert_eq!(site.secrets["project"], "default");
     let environments: Vec<_> = site.secrets["environments"].as_object().unwrap().keys().collect();
@@ -40,12 +39,11 @@ async fn init_prints_its_secrets_once() {
         assert_eq!(&snapshot["environment"], environment);
     }
     assert_eq!(server.end_by("TERM").await.0, 0);
-}
+});
 
-#[tokio::test]
-async fn init_for_people_is_a_table() {
+on_each!(init_for_people_is_a_table, async |backend: Backend| {
     let folder = tempfile::tempdir().unwrap();
-    let url = url(&folder.path().join("deep/er/bellwether.db"));
+    let url = backend.url(&folder.path().join("deep/er"));
     let ran = run(&["init", "--database-url", &url]).await;
     assert_eq!((ran.code, ran.stderr.as_str()), (0, ""));
     for part in ["admin password", "bw_svc_", "production", "server key    bw_sdk_", "client key    bw_pub_"] {
@@ -53,11 +51,11 @@ async fn init_for_people_is_a_table() {
     }
     let again = run_with(&["init"], &[("BELLWETHER_DATABASE_URL", &url)]).await;
     assert!(again.sentence().contains("set up already"), "the environment says where the store is: {again:?}");
-}
+});
 
 #[tokio::test]
 async fn a_store_has_one_server() {
-    let site = Site::new().await;
+    let site = Site::new(Backend::Sqlite).await;
     let server = Program::serve(&site, own_address(), "off,bellwether=info").await;
     let url = site.url();
     for command in [
@@ -79,7 +77,7 @@ async fn a_store_has_one_server() {
 
 #[tokio::test]
 async fn a_port_has_one_server() {
-    let (site, other) = (Site::new().await, Site::new().await);
+    let (site, other) = (Site::new(Backend::Sqlite).await, Site::new(Backend::Sqlite).await);
     let server = Program::serve(&site, own_address(), "off,bellwether=info").await;
     let address = server.address.to_string();
     let ran = run(&["serve", "--listen", &address, "--database-url", &other.url()]).await;
@@ -105,7 +103,7 @@ async fn unreadable(url: &str, about: &str) {
 
 #[tokio::test]
 async fn a_database_that_can_not_be_read_is_said_to_be() {
-    let site = Site::new().await;
+    let site = Site::new(Backend::Sqlite).await;
     let folder = site.path("folder");
     std::fs::DirBuilder::new().create(&folder).unwrap();
     unreadable(&url(&folder), "can't be opened").await;
@@ -153,7 +151,7 @@ async fn a_url_that_can_not_be_used_is_said_to_be() {
 
 #[tokio::test]
 async fn every_wrong_setting_is_named() {
-    let site = Site::new().await;
+    let site = Site::new(Backend::Sqlite).await;
     let config = site.path("settings.toml");
     let config_path = config.display().to_string();
     let ran = run(&[
@@ -191,10 +189,9 @@ fn states(ran: &Ran) -> Vec<(&str, &str)> {
     ran.stdout.lines().map(|line| line.split_once("  ").unwrap()).collect()
 }
 
-#[tokio::test]
-async fn the_schema_goes_up_and_down() {
+on_each!(the_schema_goes_up_and_down, async |backend: Backend| {
     let folder = tempfile::tempdir().unwrap();
-    let url = url(&folder.path().join("bellwether.db"));
+    let url = backend.url(folder.path());
     let migrate = async |step: &[&str]| {
         let ran = run(&[&["migrate"], step, &["--database-url", &url]].concat()).await;
         assert_eq!(ran.stderr.is_empty(), ran.code == 0, "{ran:?}");
@@ -222,11 +219,11 @@ async fn the_schema_goes_up_and_down() {
     assert_eq!(migrate(&["down", "--yes"]).await.stdout, "nothing to do\n");
     migrate(&["up"]).await;
     assert_eq!(run(&["init", "--json", "--database-url", &url]).await.code, 0);
-}
+});
 
 #[tokio::test]
 async fn health_asks_a_server() {
-    let site = Site::new().await;
+    let site = Site::new(Backend::Sqlite).await;
     let server = Program::serve(&site, own_address(), "off,bellwether=info").await;
     let origin = server.origin();
     for arguments in [&["health", "--server", &origin][..], &["health", "--server", &format!("{origin}/")]] {
@@ -255,9 +252,8 @@ async fn what_is_no_command_is_explained() {
     assert_eq!((version.code, version.stdout), (0, format!("bellwether {}\n", env!("CARGO_PKG_VERSION"))));
 }
 
-#[tokio::test]
-async fn a_server_that_is_told_to_go_finishes_what_it_does() {
-    let site = Site::new().await;
+on_each!(a_server_that_is_told_to_go_finishes_what_it_does, async |backend: Backend| {
+    let site = Site::new(backend).await;
     let server = Program::serve(&site, own_address(), "off,bellwether=info").await;
     let flag = |n: u32| json!({"key": format!("flag.{n}"), "type": "boolean"});
     let mut acknowledged = 0;
@@ -274,4 +270,4 @@ async fn a_server_that_is_told_to_go_finishes_what_it_does() {
     let page = server.call(Method::GET, FLAGS).await.expect(200);
     assert_eq!(page["items"].as_array().unwrap().len(), acknowledged);
     assert_eq!(server.end_by("TERM").await.0, 0);
-}
+});

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 
 use crate::audit::chained;
 use crate::harness::program::{Program, Site, own_address};
-use crate::harness::{Call, FLAGS, PRODUCTION, configured, eventually, within};
+use crate::harness::{Backend, Call, FLAGS, PRODUCTION, configured, eventually, within};
 
 const ROUNDS: u32 = 5;
 const WRITERS: u32 = 4;
@@ -124,7 +124,7 @@ fn ask_all_the_time(client: &Client, stop: &Arc<AtomicBool>) -> std::thread::Joi
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_acknowledged_is_there() {
-    let site = Site::new().await;
+    let site = Site::new(Backend::Sqlite).await;
     let mut server = Program::serve(&site, own_address(), LOG).await;
     let address = server.address;
     for flag in ["flag.0", "flag.1"] {

@@ -1,11 +1,14 @@
 mod archive;
 mod buckets;
+mod bulk;
 mod configuration;
 mod create;
 mod faults;
+mod history;
 mod list;
 mod patch;
 mod preview;
+mod purge;
 mod rollout;
 mod switch;
 mod targets;

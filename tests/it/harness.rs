@@ -2,17 +2,21 @@
 
 mod answer;
 mod app;
+mod backup;
 mod call;
 mod credentials;
+mod postgres;
 pub(crate) mod program;
 mod proxy;
 mod socket;
+pub(crate) mod sql;
 mod wait;
 
 pub(crate) use answer::Answer;
 pub(crate) use app::{Backend, TestApp};
 pub(crate) use call::Call;
 pub(crate) use credentials::{Credentials, Keys};
+pub(crate) use postgres::{PASSWORD, Postgres};
 pub(crate) use proxy::Proxy;
 pub(crate) use socket::{Socket, have, hello, state};
 pub(crate) use wait::{eventually, within};
@@ -34,10 +38,35 @@ macro_rules! on_both {
             fn sqlite() {
                 super::$name($crate::harness::Backend::Sqlite);
             }
+
+            #[test]
+            fn postgres() {
+                super::$name($crate::harness::Backend::Postgres);
+            }
         }
     };
 }
 pub(crate) use on_both;
+
+/// Declares a test that sets up its own store on every database: `on_each!(name, async |backend| { … });`.
+macro_rules! on_each {
+    ($name:ident, $test:expr) => {
+        mod $name {
+            use super::*;
+
+            #[test]
+            fn sqlite() {
+                $crate::harness::block_on(($test)($crate::harness::Backend::Sqlite));
+            }
+
+            #[test]
+            fn postgres() {
+                $crate::harness::block_on(($test)($crate::harness::Backend::Postgres));
+            }
+        }
+    };
+}
+pub(crate) use on_each;
 
 /// The development environment, where an editor may change things.
 pub(crate) const DEVELOPMENT: &str = "development";
@@ -62,10 +91,15 @@ pub(crate) fn configured(environment_key: &str, flag: &str, rest: &str) -> Strin
     format!("{}/flags/{flag}{rest}", environment(environment_key))
 }
 
+/// Runs a test to its end.
+pub(crate) fn block_on<T>(test: impl Future<Output = T>) -> T {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    runtime.unwrap().block_on(test)
+}
+
 /// Runs a test against a server of its own, which then ends as it would in earnest, whatever became of the test.
 pub(crate) fn run<F: Future<Output = ()>>(backend: Backend, test: impl FnOnce(TestApp) -> F) {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let outcome = runtime.block_on(async {
+    let outcome = block_on(async {
         let app = TestApp::start(backend).await;
         let outcome = AssertUnwindSafe(test(app.clone())).catch_unwind().await;
         app.stop().await;

@@ -2,6 +2,8 @@
 
 use std::process::Command;
 
+use crate::harness::Postgres;
+
 /// A port that nothing listens on just now.
 fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
@@ -30,6 +32,7 @@ fn the_first_steps_work_as_written() {
 
     let folder = tempfile::tempdir().unwrap();
     let port = free_port();
+    let database = Postgres::shared().schema();
     let wait = format!(
         "for i in $(seq 200); do curl -sf http://127.0.0.1:{port}/health/ready >/dev/null && break; sleep 0.05; done\n"
     );
@@ -43,6 +46,7 @@ fn the_first_steps_work_as_written() {
                 &format!("bellwether serve --listen 127.0.0.1:{port} &\n{wait}"),
             )
             .replace("target/release/bellwether", "bellwether")
+            .replace("postgres://bellwether:secret@127.0.0.1:5432/bellwether", &database)
             .replace("127.0.0.1:8080", &format!("127.0.0.1:{port}"))
             .replace("curl -sS", "echo; curl -sS --fail-with-body");
         script.push_str(&block);

@@ -112,6 +112,7 @@ fn projects() -> Vec<Route> {
 fn definitions() -> Vec<Route> {
     let all = "/api/v1/projects/{project}/flags";
     let one = "/api/v1/projects/{project}/flags/{key}";
+    let bulk = "/api/v1/projects/{project}/flags:bulk";
     vec![
         Route::new(Method::GET, all, Need::Viewer, 200),
         Route::new(Method::POST, all, Need::Editor, 201).body(json!({"key": "feature.b", "type": "boolean"})),
@@ -120,7 +121,14 @@ fn definitions() -> Vec<Route> {
         Route::new(Method::PATCH, one, Need::Operator, 200)
             .at("key", "feature.a")
             .body(json!({"client_visible": false})),
+        Route::new(Method::POST, bulk, Need::Editor, 200)
+            .body(json!({"action": "tag", "flags": ["feature.a"], "add": ["x"]})),
+        Route::new(Method::POST, bulk, Need::Operator, 200)
+            .query("?confirm_shrink=true")
+            .body(json!({"action": "archive", "flags": ["feature.b"]})),
+        Route::new(Method::PATCH, one, Need::Operator, 200).at("key", "feature.b").body(json!({"archived": false})),
         Route::new(Method::DELETE, one, Need::Operator, 204).at("key", "feature.b"),
+        Route::new(Method::DELETE, one, Need::Admin, 204).at("key", "feature.b").query("?purge=true"),
     ]
 }
 
@@ -130,6 +138,7 @@ fn configurations() -> Vec<Route> {
     let whole = json!({"enabled": true, "off_variation": "off", "fallthrough": {"variation": "on"}});
     let whole = json!({"configuration": whole});
     let target = "/targets/{variation}/{key}";
+    let restore = "/history/{version}/restore";
     let put = |rest: &str, need| Route::new(Method::PUT, &under(rest), need, 200);
     vec![
         Route::new(Method::GET, f, Need::Viewer, 200),
@@ -143,6 +152,9 @@ fn configurations() -> Vec<Route> {
         put("/rollout", Need::Change).body(json!({"percentage": 10})),
         put(target, Need::Change).at("key", "user-1"),
         Route::new(Method::DELETE, &under(target), Need::Change, 200).at("key", "user-1"),
+        Route::new(Method::GET, &under("/history"), Need::Viewer, 200),
+        Route::new(Method::POST, &under(restore), Need::Viewer, 200).at("version", "1").query("?preview=true"),
+        Route::new(Method::POST, &under(restore), Need::Change, 200).at("version", "1").body(json!({"reason": "x"})),
     ]
 }
 

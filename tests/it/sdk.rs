@@ -5,10 +5,9 @@ use std::time::Duration;
 use bellwether::db::{Connection, Part};
 use bellwether_core::window::Summary;
 use bellwether_sdk::{Client, Context, ErrorCode, Reason};
-use diesel::RunQueryDsl as _;
 use serde_json::{Value, json};
 
-use crate::harness::{FLAGS, PRODUCTION, Proxy, TestApp, configured, eventually, on_both, within};
+use crate::harness::{FLAGS, PRODUCTION, Proxy, TestApp, configured, eventually, on_both, sql, within};
 
 /// The bound of what the SDK itself is asked to wait for.
 const LONG: Duration = Duration::from_secs(45);
@@ -277,23 +276,14 @@ on_both!(what_scopes_saw_arrives_at_the_server, async |app| {
 
 /// Failures of treatment that the server has of a release, windows that are still open included.
 async fn failures(app: &TestApp, release: &str) -> u64 {
-    let release = release.to_owned();
-    let read = move |c: &mut Connection<'_>| {
-        let Connection::Sqlite(c) = c;
-        let query = diesel::sql_query(
-            "SELECT coalesce(sum(summary ->> 'k'), 0) AS failures FROM measurement_windows
-             WHERE release_id = ? AND arm = 'treatment' AND metric = 'request.error'",
-        );
-        Ok(query.bind::<diesel::sql_types::Text, _>(release).get_result::<Failures>(*c)?)
-    };
-    let found = app.services().store.read(Part::Measurements, read).await.unwrap();
-    u64::try_from(found.failures).unwrap()
-}
-
-#[derive(diesel::QueryableByName)]
-struct Failures {
-    #[diesel(sql_type = diesel::sql_types::BigInt)]
-    failures: i64,
+    let query = format!(
+        "SELECT summary AS text FROM measurement_windows
+         WHERE release_id = '{release}' AND arm = 'treatment' AND metric = 'request.error'"
+    );
+    let read = move |c: &mut Connection<'_>| sql::texts(c, &query);
+    let summaries = app.services().store.read(Part::Measurements, read).await.unwrap();
+    let failed = |summary: &String| serde_json::from_str::<Value>(summary).unwrap()["k"].as_u64().unwrap();
+    summaries.iter().map(failed).sum()
 }
 
 on_both!(what_the_server_could_not_take_or_answer_is_counted_once, async |app| {

@@ -269,7 +269,7 @@ on_both!(who_does_not_read_or_speak_is_let_go_and_slows_nobody, async |app| {
     }
     connected(1).await;
     assert_eq!(silent.hear_the_end().await.0, 1008);
-    let app = app.with_flag("small").await;
+    app.clone().with_flag("small").await;
     reader.follow(at.clone(), at.revision() + 1).await;
     drop(sleeper);
 });

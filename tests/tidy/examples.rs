@@ -157,3 +157,19 @@ fn migrations() {
         ["postgres/0001_flags/up", "postgres/0001_flags/down", "sqlite/0001_other/up", "sqlite/0001_other/down"];
     assert_eq!(paired_migrations(&files), missing.map(|path| format!("migrations/{path}.sql: missing or empty")));
 }
+
+#[test]
+fn maps() {
+    let paths = ["src/db/mod.rs", "src/lib.rs", "tests/it/main.rs", "tests/tidy.rs", "tests/tidy/tree.rs"];
+    let files = paths.map(|path| file(path, "x"));
+    let page = |map: &str| format!("## Where things are\n\n```text\n{map}\n```\n");
+    let whole = "src/db/  the store\nsrc/lib.rs  domains\ntests/  it/ (one binary), tidy.rs";
+    assert_eq!(map::faults(&page(whole), &files), Vec::<String>::new());
+    let faults = map::faults(&page("src/db/, src/app.rs  the store\ntests/  it/, of its own"), &files);
+    let wrong = ["names src/app.rs, which is not there", "does not name src/lib.rs", "does not name tests/tidy"];
+    assert_eq!(faults.len(), 4, "{faults:?}");
+    for (fault, wrong) in faults.iter().zip(wrong) {
+        assert!(fault.contains(wrong), "{fault}");
+    }
+    assert_eq!(map::faults("no map", &files).len(), 1);
+}

@@ -1,9 +1,10 @@
 //! `bellwether demo`: the whole product in one command.
 //!
-//! A server on an SQLite file in a temporary folder, services as processes of their own that use the SDK over the real
+//! A server on a store of its own, services as processes of their own that use the SDK over the real
 //! socket, one healthy canary and one that begins to fail. Stages and windows are short; the guards' tests, their alpha
 //! and their margins are the defaults.
 
+mod place;
 mod plan;
 pub(super) mod service;
 mod show;
@@ -24,6 +25,8 @@ use super::output::{LogFormat, say, start_log};
 use crate::app::{App, StartError};
 use crate::config::{LISTEN, Settings};
 use crate::db::DatabaseUrl;
+use crate::flags::Retention;
+use place::Place;
 use plan::{BAD, Plan, Prepared};
 use show::Show;
 use summary::{Followed, Summary};
@@ -45,16 +48,18 @@ pub(super) struct Arguments {
     /// Where to listen. [default: 127.0.0.1:8080, or a free port when that is taken]
     #[arg(long, value_name = "ADDRESS")]
     listen: Option<std::net::SocketAddr>,
+    /// Where the store is: an empty database, or one that an earlier demo left. [default: a file in a temporary folder]
+    #[arg(long, value_name = "URL")]
+    database_url: Option<DatabaseUrl>,
 }
 
 pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
     start_log(LogFormat::Pretty, LevelFilter::WARN);
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let folder = tempfile::tempdir().context("no temporary folder can be made")?;
+    let place = Place::new(arguments.database_url.clone())?;
     let plan = Plan::new(arguments.seconds, arguments.healthy);
-    let url = DatabaseUrl::Sqlite(folder.path().join("bellwether.db"));
-    let prepared = plan.prepare(&url)?;
-    let app = start(&arguments, &plan, url).await?;
+    let prepared = plan.prepare(&place.url)?;
+    let app = start(&arguments, &plan, place.url.clone()).await?;
     let base = format!("http://{}", app.address);
     introduce(&base, &prepared, &plan);
     let mut services = Services::start(&plan, &base, &prepared)?;
@@ -79,7 +84,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
 async fn start(arguments: &Arguments, plan: &Plan, database_url: DatabaseUrl) -> anyhow::Result<App> {
     let usual = LISTEN.parse().context("the usual address")?;
     let listen = arguments.listen.unwrap_or(usual);
-    let settings = Settings { listen, database_url, cut: plan.cut };
+    let settings = Settings { listen, database_url, cut: plan.cut, history: Retention::default() };
     match App::start(settings.clone()).await {
         Err(StartError::Bind { .. }) if arguments.listen.is_none() => {
             let free = std::net::SocketAddr::new(listen.ip(), 0);

@@ -65,6 +65,7 @@ impl Plan {
         let store = open(url)?;
         let work = |c: &mut Connection<'_>| {
             let caller = Caller::system("command");
+            projects::mark_as_demo(c)?;
             seed::seed(c, &caller)?;
             for (flag, shares) in [(GOOD, &[5, 25][..]), (BAD, &[1, 10, 25, 50])] {
                 canary::configure(c, &caller, &place(flag), None, self.policy(shares)?)?;

@@ -5,9 +5,9 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
 use crate::access::Caller;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::flags::{ConfigurationDocument, Configured, Flags, Place, Preview, RolloutInput, Wanted};
-use crate::http::{Json, caller::Staff, tagged};
+use crate::http::{Json, caller::Staff, tagged, yes_or_no};
 use crate::version::{IfMatch, RequiredIfMatch};
 
 /// `F`.
@@ -46,7 +46,7 @@ pub(super) struct Document;
 
 #[derive(Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-struct Query {
+pub(super) struct Query {
     /// Changes nothing and answers who would move.
     #[param(value_type = bool, required = false)]
     preview: Option<String>,
@@ -56,7 +56,7 @@ struct Query {
 #[derive(Serialize, ToSchema)]
 #[serde(untagged)]
 #[schema(as = FlagConfigurationOrPreview)]
-enum Outcome {
+pub(super) enum Outcome {
     /// The configuration as it is now.
     Configured(Configured),
     /// With `?preview=true`, who would move.
@@ -90,17 +90,13 @@ struct ConfigurationMembers {
 }
 
 impl Query {
-    /// Whether the change is only to be previewed. What is unclear is refused: taken for "no", it would change things.
-    fn preview(&self) -> Result<bool> {
-        match self.preview.as_deref() {
-            None | Some("false") => Ok(false),
-            Some("true") => Ok(true),
-            Some(_) => Err(Error::invalid("/preview", "is `true` or `false`")),
-        }
+    /// Whether the change is only to be previewed.
+    pub(super) fn preview(&self) -> Result<bool> {
+        yes_or_no("/preview", self.preview.as_deref())
     }
 }
 
-fn respond(configured: &Configured) -> HttpResponse {
+pub(super) fn respond(configured: &Configured) -> HttpResponse {
     tagged(HttpResponse::Ok(), configured.version, configured)
 }
 

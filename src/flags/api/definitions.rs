@@ -9,7 +9,7 @@ use utoipa::{IntoParams, OpenApi, ToSchema};
 
 use crate::error::{Error, Result};
 use crate::flags::{FlagFilter, FlagView, Flags, Kind, NewFlag};
-use crate::http::{Json, Page, Paging, caller::Staff, tagged};
+use crate::http::{Json, Page, Paging, caller::Staff, tagged, yes_or_no};
 use crate::projects::{Environment, NewEnvironment, Projects};
 use crate::version::{IfMatch, RequiredIfMatch};
 
@@ -73,6 +73,8 @@ struct FlagPatch {
     #[schema(required = false, min_items = 1, max_items = 64)]
     variations: Vec<Variation>,
     metadata: Option<HashMap<String, Value>>,
+    /// `false` brings an archived flag back.
+    archived: Option<bool>,
 }
 
 impl Query {
@@ -93,8 +95,11 @@ impl Query {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Purge {
+    /// Removes a flag that is archived, and its history, for good; for admins.
+    #[param(value_type = bool, required = false)]
     purge: Option<String>,
 }
 
@@ -183,12 +188,12 @@ async fn patch(
     Ok(tagged(HttpResponse::Ok(), changed.version, &changed))
 }
 
-/// Archives a flag: SDKs no longer know it.
+/// Archives a flag: SDKs no longer know it. With `purge`, an archived one is removed for good.
 #[utoipa::path(
     delete,
     path = "/projects/{project}/flags/{key}",
     operation_id = "archiveFlag",
-    params(RequiredIfMatch),
+    params(Purge, RequiredIfMatch),
     responses((status = NO_CONTENT)),
 )]
 async fn archive(
@@ -198,11 +203,13 @@ async fn archive(
     query: web::Query<Purge>,
     if_match: IfMatch,
 ) -> Result<HttpResponse> {
-    if query.purge.is_some() {
-        return Err(Error::invalid("/purge", "is not possible: a flag is archived and kept"));
-    }
+    let purge = yes_or_no("/purge", query.purge.as_deref())?;
     let (project, key) = path.into_inner();
-    flags.archive(&caller, project, key, if_match.required()?).await?;
+    if purge {
+        flags.purge(&caller, project, key, if_match.required()?).await?;
+    } else {
+        flags.archive(&caller, project, key, if_match.required()?).await?;
+    }
     Ok(HttpResponse::NoContent().finish())
 }
 

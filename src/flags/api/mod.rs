@@ -1,7 +1,9 @@
 //! The JSON of flags: for people and pipelines under `/api/v1`, for SDKs, and by OFREP.
 
+mod bulk;
 mod configurations;
 mod definitions;
+mod history;
 mod ofrep;
 mod snapshot;
 
@@ -12,7 +14,9 @@ use utoipa::openapi::OpenApi;
 /// The routes under `/api/v1`.
 pub fn routes(config: &mut web::ServiceConfig) {
     definitions::routes(config);
+    bulk::routes(config);
     configurations::routes(config);
+    history::routes(config);
     config.service(web::resource("/snapshot").get(snapshot::get));
 }
 
@@ -24,7 +28,10 @@ pub fn ofrep_routes(config: &mut web::ServiceConfig) {
 /// The operations on flags, by their paths under `/api/v1`.
 #[must_use]
 pub fn document() -> OpenApi {
-    definitions::Document::openapi().nest(configurations::F, configurations::Document::openapi())
+    definitions::Document::openapi()
+        .merge_from(bulk::Document::openapi())
+        .nest(configurations::F, configurations::Document::openapi())
+        .nest(configurations::F, history::Document::openapi())
 }
 
 /// The operations on environments that are about every flag in them, by their paths under `/api/v1`.

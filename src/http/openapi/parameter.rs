@@ -57,6 +57,7 @@ fn of_path(name: &str, path: &str) -> Parameter {
         "flag" | "key" if canary => ("The flag's key.", "canary.new-payment-processor", key()),
         "flag" | "key" => ("The flag's key.", "feature.new-dashboard", key()),
         "variation" => ("The variation's name.", "on", text(100)),
+        "version" => ("The version's number.", "1", number()),
         "id" => ("Its id.", "0199b5a0-7c5e-7d30-8f2b-3d1c5a0e9b42", uuid()),
         _ => ("", "", text(1_000)),
     };
@@ -76,6 +77,10 @@ fn key() -> RefOr<Schema> {
 
 fn text(most: usize) -> RefOr<Schema> {
     ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(most)).into()
+}
+
+fn number() -> RefOr<Schema> {
+    ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(1)).into()
 }
 
 fn uuid() -> RefOr<Schema> {

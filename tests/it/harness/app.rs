@@ -1,23 +1,37 @@
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use bellwether::app::{App, Services, StartError};
 use bellwether::config::Settings;
-use bellwether::db::{DatabaseUrl, OpenError};
+use bellwether::db::{Connection, DatabaseUrl, OpenError, Part};
+use bellwether::flags::Retention;
 use bellwether::measurements::Cut;
-use diesel::RunQueryDsl as _;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::sync::Mutex;
 
-use super::{Call, Credentials, FLAGS, Keys, configured, environment, eventually, within};
+use super::backup::Backup;
+use super::{Call, Credentials, FLAGS, Keys, Postgres, configured, environment, eventually, sql, within};
 
 /// A database that tests run on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Backend {
     /// SQLite, in a folder of the test's own.
     Sqlite,
+    /// PostgreSQL, in a schema of the test's own.
+    Postgres,
+}
+
+impl Backend {
+    /// The URL of a fresh store; a file stands in `folder`.
+    pub(crate) fn url(self, folder: &Path) -> String {
+        match self {
+            Self::Sqlite => format!("sqlite://{}", folder.join("bellwether.db").display()),
+            Self::Postgres => Postgres::shared().schema(),
+        }
+    }
 }
 
 /// A server and what it takes to talk to it; clones are the same one.
@@ -32,6 +46,7 @@ struct Inner {
     credentials: Credentials,
     http: Client,
     cut: std::sync::Mutex<Cut>,
+    history: std::sync::Mutex<Retention>,
     running: Mutex<Option<App>>,
     now: std::sync::Mutex<Option<(SocketAddr, Services)>>,
 }
@@ -40,9 +55,7 @@ impl TestApp {
     /// Starts a server over a fresh store.
     pub(crate) async fn start(backend: Backend) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let url: DatabaseUrl = match backend {
-            Backend::Sqlite => format!("sqlite://{}/bellwether.db", folder.path().display()).parse().unwrap(),
-        };
+        let url: DatabaseUrl = backend.url(folder.path()).parse().unwrap();
         let store = bellwether::app::open(&url).unwrap();
         let credentials = Credentials::create(&store);
         drop(store);
@@ -53,6 +66,7 @@ impl TestApp {
             http: client(),
             // Windows as short as can be, so that tests need not wait long for their end.
             cut: std::sync::Mutex::new(Cut { window_seconds: 1, grace_seconds: 1 }),
+            history: std::sync::Mutex::default(),
             running: Mutex::default(),
             now: std::sync::Mutex::default(),
         };
@@ -75,7 +89,8 @@ impl TestApp {
     pub(crate) async fn start_again(&self) {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let cut = *self.inner.cut.lock().unwrap();
-        let settings = Settings { listen, database_url: self.inner.url.clone(), cut };
+        let history = *self.inner.history.lock().unwrap();
+        let settings = Settings { listen, database_url: self.inner.url.clone(), cut, history };
         // A worker of the one before may still be giving up its part of the store.
         let running = eventually("the store to be given back", async || match App::start(settings.clone()).await {
             Err(StartError::Open(OpenError::InUse { .. })) => None,
@@ -93,22 +108,24 @@ impl TestApp {
         self.start_again().await;
     }
 
-    /// A copy of the store's files, while no server runs.
-    pub(crate) fn back_up(&self) -> TempDir {
-        let backup = tempfile::tempdir().unwrap();
-        copy_files(self.inner.folder.path(), backup.path());
-        backup
+    /// Starts it again with so many versions of a flag kept.
+    pub(crate) async fn start_again_with_history(&self, versions: u32) {
+        self.stop().await;
+        self.inner.history.lock().unwrap().versions = versions;
+        self.start_again().await;
     }
 
-    /// Puts the files of a copy back, while no server runs. A restored backup is a new life of the store.
-    pub(crate) fn restore(&self, backup: &TempDir) {
-        copy_files(backup.path(), self.inner.folder.path());
+    /// A copy of the store, while no server runs.
+    pub(crate) fn back_up(&self) -> Backup {
+        Backup::of(&self.inner.url, self.inner.folder.path())
+    }
+
+    /// Puts a copy back, while no server runs. A restored backup is a new life of the store.
+    pub(crate) fn restore(&self, backup: &Backup) {
+        backup.put_back(&self.inner.url, self.inner.folder.path());
         let store = bellwether::app::open(&self.inner.url).unwrap();
-        let renew = |c: &mut bellwether::db::Connection<'_>| {
-            let bellwether::db::Connection::Sqlite(c) = c;
-            Ok(diesel::sql_query("DELETE FROM meta WHERE name = 'epoch'").execute(*c)?)
-        };
-        assert_eq!(store.write_now(bellwether::db::Part::Configuration, renew).unwrap(), 1);
+        let renew = |c: &mut Connection<'_>| sql::execute(c, "DELETE FROM meta WHERE name = 'epoch'");
+        assert_eq!(store.write_now(Part::Configuration, renew).unwrap(), 1);
     }
 
     /// The server's services, as the program itself uses them.
@@ -220,13 +237,6 @@ impl TestApp {
     /// The snapshot of an environment, with its server key.
     pub(crate) async fn snapshot(&self, environment: &str) -> Value {
         self.get("/api/v1/snapshot").by(&self.keys(environment).server).await.expect(200)
-    }
-}
-
-fn copy_files(from: &std::path::Path, to: &std::path::Path) {
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 
 use super::app::client;
-use super::{Call, within};
+use super::{Backend, Call, within};
 
 /// What a command printed and how it ended.
 #[derive(Debug)]
@@ -60,24 +60,25 @@ pub(crate) async fn run_with(arguments: &[&str], variables: &[(&str, &str)]) -> 
     }
 }
 
-/// A store in a folder of its own, set up by the program itself.
+/// A store that was set up by the program itself, and a folder of its own.
 pub(crate) struct Site {
     folder: tempfile::TempDir,
+    url: String,
     /// What `init` printed.
     pub(crate) secrets: Value,
 }
 
 impl Site {
-    pub(crate) async fn new() -> Self {
+    pub(crate) async fn new(backend: Backend) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let url = url(&folder.path().join("bellwether.db"));
+        let url = backend.url(folder.path());
         let ran = run(&["init", "--json", "--database-url", &url]).await;
         assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
-        Self { secrets: serde_json::from_str(&ran.stdout).unwrap(), folder }
+        Self { secrets: serde_json::from_str(&ran.stdout).unwrap(), url, folder }
     }
 
     pub(crate) fn url(&self) -> String {
-        url(&self.path("bellwether.db"))
+        self.url.clone()
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -141,18 +142,24 @@ pub(crate) fn own_address() -> SocketAddr {
 impl Program {
     /// Starts `serve` and waits until it listens.
     pub(crate) async fn serve(site: &Site, listen: SocketAddr, log: &str) -> Self {
-        let (url, listen) = (site.url(), listen.to_string());
-        let mut command = command(&["serve", "--database-url", &url, "--listen", &listen, "--log-format", "json"]);
+        let started = Self::try_serve(&site.url(), site.token(), listen, log).await;
+        started.unwrap_or_else(|said| panic!("the server did not start: {said}"))
+    }
+
+    /// Starts `serve` on a store and waits until it listens, or until it has said why it does not.
+    pub(crate) async fn try_serve(url: &str, token: &str, listen: SocketAddr, log: &str) -> Result<Self, String> {
+        let listen = listen.to_string();
+        let mut command = command(&["serve", "--database-url", url, "--listen", &listen, "--log-format", "json"]);
         command.env("BELLWETHER_LOG", log).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let said = Arc::new(Mutex::new(String::new()));
         let (found, address) = tokio::sync::oneshot::channel();
         let listening = tokio::spawn(listen_to(child.stderr.take().unwrap(), said.clone(), found));
         let Ok(address) = within("the server to listen", address).await else {
-            panic!("the server did not start: {}", said.lock().unwrap());
+            return Err(said.lock().unwrap().clone());
         };
-        let caller = Caller { http: client(), token: site.token().to_owned() };
-        Self { child, address, said, listening, caller }
+        let caller = Caller { http: client(), token: token.to_owned() };
+        Ok(Self { child, address, said, listening, caller })
     }
 
     /// A request by the admin.

@@ -1,0 +1,4 @@
+DROP TABLE verdicts;
+DROP TABLE guard_states;
+DROP TABLE canary_log;
+DROP TABLE canaries;

@@ -1,0 +1,2 @@
+DROP TABLE measurement_batches;
+DROP TABLE measurement_windows;

@@ -1,0 +1,36 @@
+//! What canaries have to say when a flag is archived, and what goes with a flag that is purged.
+
+use super::{Limit, store};
+use crate::db::Connection;
+use crate::error::Result;
+use crate::flags::Edited;
+use crate::projects;
+
+/// The running canaries of a project that take a limit from the flag called `key`, each as a sentence.
+///
+/// # Errors
+/// When there is no such project, or the store does not answer.
+pub fn users(connection: &mut Connection<'_>, project: &str, key: &str) -> Result<Vec<String>> {
+    let mut users = Vec::new();
+    for environment in projects::environments(connection, project)? {
+        for canary in store::of_environment(connection, environment.id())? {
+            let limits = canary.policy.guards.iter().filter_map(|guard| guard.limit.as_ref());
+            let mut flags =
+                limits.filter_map(|limit| if let Limit::Flag(limit) = limit { Some(&limit.flag) } else { None });
+            if canary.state.is_active() && flags.any(|flag| flag == key) {
+                let on = Edited::of_ids(connection, canary.flag_id, canary.environment_id)?;
+                users.push(format!("the canary on {} in {} takes a limit from it", on.key(), environment.key));
+            }
+        }
+    }
+    Ok(users)
+}
+
+/// Removes everything about the canaries of a flag, verdicts included. Their measurements, which name the release
+/// alone, stay as long as measurements do.
+///
+/// # Errors
+/// When the store does not answer.
+pub fn purge(connection: &mut Connection<'_>, flag: i64) -> Result<()> {
+    store::purge(connection, flag)
+}

@@ -1,0 +1,133 @@
+//! PostgreSQL: pools, and the settings of each connection.
+
+use diesel::connection::SimpleConnection;
+use diesel::pg::PgConnection;
+use diesel::prelude::*;
+use diesel::r2d2::{ConnectionManager, CustomizeConnection, Error, Pool};
+use diesel::sql_types::{Bool, Integer, Nullable, Text};
+
+use super::database::{Database, Durability, Pools};
+use super::url::PostgresUrl;
+use super::{OpenError, READERS, WAIT};
+
+/// Oldest PostgreSQL that is served, as `server_version_num` has it: older ones are not maintained any more.
+const OLDEST: i32 = 140_000;
+/// Connections that read measurements at once: the guards' and the pages'.
+const MEASUREMENT_READERS: u32 = 2;
+
+/// Numbers of the parts' locks.
+const CONFIGURATION: i32 = 1;
+const MEASUREMENTS: i32 = 2;
+
+/// For commands: a migration may take as long as it takes.
+pub(super) const UNHURRIED: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '60s'";
+
+/// Makes a transaction wait until no other writes to this part of this schema, and keeps others waiting until its end.
+pub(super) fn take_turn(
+    part: i32,
+) -> impl RunQueryDsl<PgConnection> + diesel::query_dsl::methods::ExecuteDsl<PgConnection> {
+    diesel::sql_query("SELECT pg_advisory_xact_lock(hashtext('bellwether ' || current_schema()), $1)")
+        .bind::<Integer, _>(part)
+}
+
+/// Opens the database: configuration and measurements by pools of their own, so that neither waits for the other.
+pub(super) fn open(url: &PostgresUrl) -> Result<(Database, Database), OpenError> {
+    let unreachable = |reason: String| OpenError::Unreachable { url: url.to_string(), reason };
+    check(url).map_err(unreachable)?;
+    let open = |durability, readers, lock| -> Result<Database, OpenError> {
+        let pool = |size| pool(url, size, Session { durability }).map_err(unreachable);
+        Ok(Database::Postgres(Pools { writer: pool(1)?, readers: pool(readers)? }, lock))
+    };
+    Ok((open(Durability::Full, READERS, CONFIGURATION)?, open(Durability::Relaxed, MEASUREMENT_READERS, MEASUREMENTS)?))
+}
+
+#[derive(QueryableByName)]
+struct Server {
+    #[diesel(sql_type = Integer)]
+    number: i32,
+    #[diesel(sql_type = Text)]
+    version: String,
+    #[diesel(sql_type = Text)]
+    encoding: String,
+    #[diesel(sql_type = Nullable<Text>)]
+    schema: Option<String>,
+    #[diesel(sql_type = Bool)]
+    standby: bool,
+}
+
+/// Connects once, as a pool would only say that it timed out, and looks whether the server will do.
+fn check(url: &PostgresUrl) -> Result<(), String> {
+    let mut connection = PgConnection::establish(url.reveal()).map_err(|error| one_line(&error.to_string()))?;
+    let server: Server = diesel::sql_query(
+        "SELECT current_setting('server_version_num')::int AS number, current_setting('server_version') AS version,
+                current_setting('server_encoding') AS encoding, current_schema()::text AS schema,
+                pg_is_in_recovery() AS standby",
+    )
+    .get_result(&mut connection)
+    .map_err(|error| one_line(&error.to_string()))?;
+    if server.number < OLDEST {
+        return Err(format!("it is PostgreSQL {}, and 14 is the oldest that is served", server.version));
+    }
+    if server.encoding != "UTF8" {
+        return Err(format!("the database is encoded in {}; create it with ENCODING 'UTF8'", server.encoding));
+    }
+    if server.schema.is_none() {
+        return Err("no schema of its search_path exists; create the schema first".to_owned());
+    }
+    if server.standby {
+        return Err("it is a standby, which takes no writes; give the primary's host".to_owned());
+    }
+    let mut session = Session { durability: Durability::Full };
+    session.set(&mut connection).map_err(|error| one_line(&error.to_string()))
+}
+
+/// The server's words, which may be of several lines, in one.
+fn one_line(text: &str) -> String {
+    text.split('\n').map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+}
+
+/// The settings of each connection.
+#[derive(Clone, Copy, Debug)]
+struct Session {
+    durability: Durability,
+}
+
+impl CustomizeConnection<PgConnection, Error> for Session {
+    fn on_acquire(&self, connection: &mut PgConnection) -> Result<(), Error> {
+        Self::set(&mut self.clone(), connection).map_err(Error::QueryError)
+    }
+}
+
+impl Session {
+    fn set(&mut self, connection: &mut PgConnection) -> QueryResult<()> {
+        let commit = match self.durability {
+            Durability::Full => "on",
+            Durability::Relaxed => "off",
+        };
+        // A session that vanished in a transaction keeps its locks until the server notices: soon.
+        connection.batch_execute(&format!(
+            "SET synchronous_commit = {commit};
+             SET default_transaction_isolation = 'read committed';
+             SET statement_timeout = '5s';
+             SET lock_timeout = {lock};
+             SET idle_in_transaction_session_timeout = '15s';
+             SET tcp_keepalives_idle = 5;
+             SET tcp_keepalives_interval = 2;
+             SET tcp_keepalives_count = 3;",
+            lock = WAIT.as_millis(),
+        ))
+    }
+}
+
+/// A pool of at most `size` connections, each tried before it is handed out: a server that came back is noticed by the
+/// first who asks.
+fn pool(url: &PostgresUrl, size: u32, session: Session) -> Result<Pool<ConnectionManager<PgConnection>>, String> {
+    Pool::builder()
+        .max_size(size)
+        .min_idle(Some(1))
+        .connection_timeout(WAIT)
+        .test_on_check_out(true)
+        .connection_customizer(Box::new(session))
+        .build(ConnectionManager::new(url.reveal()))
+        .map_err(|error| one_line(&error.to_string()))
+}

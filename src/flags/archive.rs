@@ -1,0 +1,148 @@
+//! Taking flags out of use, back into use, and out of the store for good.
+
+use std::sync::Arc;
+
+use bellwether_core::Fault;
+use serde_json::{Map, Value, json};
+
+use super::history::Cause;
+use super::lifecycle::{Changed, about, find, republish, touch};
+use super::publish::Published;
+use super::store::{self, FlagRecord};
+use super::{FlagView, Flags};
+use crate::access::{Caller, Role};
+use crate::audit::{self, Entry, FieldChange};
+use crate::clock;
+use crate::db::Connection;
+use crate::error::{Error, Result};
+use crate::projects::{self, Project};
+use crate::version::IfMatch;
+
+/// What lies above flags and hangs on them: the application says what that is.
+#[derive(Clone, Copy)]
+pub struct Attached {
+    /// Who needs the flag of a project, both by their keys, each as a sentence without a final stop.
+    pub users: fn(&mut Connection<'_>, &str, &str) -> Result<Vec<String>>,
+    /// Removes what belongs to a flag, by its id, before the flag itself goes.
+    pub purge: fn(&mut Connection<'_>, i64) -> Result<()>,
+}
+
+/// Why a flag can't be archived now.
+pub(super) fn obstacle(
+    connection: &mut Connection<'_>,
+    attached: Attached,
+    project: &Project,
+    flag: &FlagRecord,
+) -> Result<Option<String>> {
+    let configurations = store::configurations_of_flag(connection, flag.id)?;
+    let runs = configurations.iter().any(|record| record.release.is_some());
+    let own = runs.then(|| "a canary or experiment runs on this flag; end it first".to_owned());
+    let reasons: Vec<_> = own.into_iter().chain((attached.users)(connection, &project.key, &flag.key)?).collect();
+    Ok(if reasons.is_empty() { None } else { Some(reasons.join("; ")) })
+}
+
+/// Marks a flag as archived, which is then to be published.
+pub(super) fn retire(
+    connection: &mut Connection<'_>,
+    caller: &Caller,
+    flag: &mut FlagRecord,
+) -> Result<Vec<FieldChange>> {
+    flag.archived_at = Some(clock::now());
+    touch(flag, caller);
+    store::update_flag(connection, flag)?;
+    let archived_at = json!(flag.archived_at.map(clock::rfc3339));
+    Ok(audit::diff(&json!({}), &json!({"archived_at": archived_at})))
+}
+
+/// Takes a flag out of use. See [`Flags::archive`].
+fn archive(
+    connection: &mut Connection<'_>,
+    caller: &Caller,
+    (project, key): (&str, &str),
+    if_match: IfMatch,
+    attached: Attached,
+) -> Result<Changed<()>> {
+    let project = projects::project(connection, project)?;
+    let mut flag = find(connection, &project.key, key)?;
+    if_match.check(flag.version)?;
+    if flag.archived_at.is_some() {
+        return Ok(((), Vec::new()));
+    }
+    if let Some(obstacle) = obstacle(connection, attached, &project, &flag)? {
+        return Err(Error::Conflict(obstacle));
+    }
+    let changes = retire(connection, caller, &mut flag)?;
+    let cause = Cause::new("flag.archive", caller);
+    let published = republish(connection, caller, &project, std::slice::from_ref(&flag), &cause)?;
+    audit::record(connection, caller, Entry { changes, ..about(&project, key, "flag.archive") })?;
+    Ok(((), published))
+}
+
+/// Whether a patch of a flag brings it back into use. The member is no part of the definition and is taken out.
+pub(super) fn takes_back(patch: &mut Value) -> (bool, Option<Fault>) {
+    match patch.as_object_mut().and_then(|members| members.remove("archived")) {
+        None => (false, None),
+        Some(Value::Bool(false)) => (true, None),
+        Some(_) => (
+            false,
+            Some(Fault::new("/archived", "is `false`, which brings an archived flag back; DELETE archives one")),
+        ),
+    }
+}
+
+/// Removes an archived flag and everything that belongs to it. See [`Flags::purge`].
+fn purge(
+    connection: &mut Connection<'_>,
+    caller: &Caller,
+    (project, key): (&str, &str),
+    if_match: IfMatch,
+    attached: Attached,
+) -> Result<()> {
+    let project = projects::project(connection, project)?;
+    let flag = find(connection, &project.key, key)?;
+    if_match.check(flag.version)?;
+    if flag.archived_at.is_none() {
+        return Err(Error::Conflict(format!("flag {key} is in use; archive it first, then purge it")));
+    }
+    let mut configurations = Map::new();
+    for record in store::configurations_of_flag(connection, flag.id)? {
+        let environment = projects::environment_of_id(connection, record.environment_id)?;
+        configurations.insert(environment.key, record.configuration.view(&flag.definition.variations)?);
+    }
+    (attached.purge)(connection, flag.id)?;
+    store::delete_flag(connection, flag.id)?;
+    let mut gone = serde_json::to_value(FlagView::from(flag))?;
+    if let Some(members) = gone.as_object_mut() {
+        members.insert("configurations".to_owned(), Value::Object(configurations));
+    }
+    let changes = audit::whole(Some(gone), None);
+    audit::record(connection, caller, Entry { changes, ..about(&project, key, "flag.purge") })
+}
+
+impl Flags {
+    /// Takes a flag out of use: SDKs no longer know it.
+    ///
+    /// # Errors
+    /// When the caller may not, the version is stale, or the flag is needed: a canary or experiment runs on it, or a
+    /// running canary takes a limit from it.
+    pub async fn archive(&self, caller: &Caller, project: String, key: String, if_match: IfMatch) -> Result<()> {
+        caller.require(Role::Operator)?;
+        let (caller, attached) = (caller.clone(), self.attached);
+        self.write(move |c| archive(c, &caller, (&project, &key), if_match, attached)).await
+    }
+
+    /// Removes an archived flag for good, with its configurations, versions and what is attached to it. The audit log
+    /// stays, and keeps how the flag stood last; the key may be used again, by a flag that begins with version 1.
+    ///
+    /// # Errors
+    /// When the caller is no admin, the version is stale, or the flag is not archived.
+    pub async fn purge(&self, caller: &Caller, project: String, key: String, if_match: IfMatch) -> Result<()> {
+        caller.require(Role::Admin)?;
+        let (caller, attached) = (caller.clone(), self.attached);
+        let work = move |c: &mut Connection<'_>| {
+            purge(c, &caller, (&project, &key), if_match, attached)?;
+            Ok(((), Vec::<Arc<Published>>::new()))
+        };
+        self.write(work).await
+    }
+}
