@@ -1,5 +1,7 @@
 //! The whole server: its services, its listener, its background tasks, and their end.
 
+mod document;
+
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
@@ -18,7 +20,7 @@ use crate::db::{Connection, Direction, OpenError, Part, Store};
 use crate::error::Error;
 use crate::flags::{Attached, CanarySource, Flags, Live};
 use crate::http::shell::{ReachSource, Reached};
-use crate::http::{assets, health, request};
+use crate::http::{assets, docs, health, request};
 use crate::measurements::Measurements;
 use crate::projects::{self, Projects};
 use crate::stream::api::Draining;
@@ -219,6 +221,8 @@ pub fn routes(config: &mut web::ServiceConfig, services: Services, draining: Dra
         .app_data(web::Data::new(services.fleet))
         .app_data(web::Data::new(draining))
         .configure(health::routes)
+        .configure(document::routes)
+        .configure(docs::routes)
         .configure(assets::routes)
         .configure(access::pages::routes)
         .configure(projects::pages::routes)

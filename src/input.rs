@@ -25,7 +25,13 @@ pub struct Reject(pub String);
 /// # Errors
 /// [`Error::Invalid`] with unknown members, missing members, wrong types and whatever the types themselves refuse.
 pub fn read<T: Deserr<Faults>>(document: Value) -> Result<T> {
-    deserr::deserialize::<T, _, Faults>(document).map_err(|faults| Error::Invalid(faults.0))
+    let mut faults = with_nul(&document);
+    match deserr::deserialize::<T, _, Faults>(document) {
+        Ok(read) if faults.is_empty() => return Ok(read),
+        Ok(_) => {}
+        Err(more) => add(&mut faults, more.0),
+    }
+    Err(Error::Invalid(faults))
 }
 
 /// Reads `document` as a `T` and makes something of it. Members that can't be read do not hide what else is wrong: the
@@ -35,10 +41,12 @@ pub fn read<T: Deserr<Faults>>(document: Value) -> Result<T> {
 /// As [`read`], together with the faults that `make` finds.
 pub fn read_then<T: Deserr<Faults>, U>(document: Value, make: impl FnOnce(T) -> Result<U>) -> Result<U> {
     let mut rest = document.clone();
-    let mut faults = match deserr::deserialize::<T, _, Faults>(document) {
-        Ok(whole) => return make(whole),
-        Err(faults) => faults.0,
-    };
+    let mut faults = with_nul(&document);
+    match deserr::deserialize::<T, _, Faults>(document) {
+        Ok(whole) if faults.is_empty() => return make(whole),
+        Ok(_) => {}
+        Err(more) => add(&mut faults, more.0),
+    }
     if let Some(partial) = without(&mut rest, &faults)
         && let Err(Error::Invalid(more)) = make(partial)
     {
@@ -48,6 +56,38 @@ pub fn read_then<T: Deserr<Faults>, U>(document: Value, make: impl FnOnce(T) -> 
         faults.extend(more);
     }
     Err(Error::Invalid(faults))
+}
+
+/// Adds what is not said of the same place already.
+fn add(faults: &mut Vec<Fault>, more: Vec<Fault>) {
+    let more: Vec<_> = more.into_iter().filter(|new| faults.iter().all(|old| old.pointer != new.pointer)).collect();
+    faults.extend(more);
+}
+
+/// A fault for each text and each name of a member with a U+0000 in it, which PostgreSQL keeps no text with.
+fn with_nul(document: &Value) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut left = vec![(String::new(), document)];
+    while let Some((at, value)) = left.pop() {
+        match value {
+            Value::String(text) if text.contains('\0') => faults.push(Fault::new(at, "holds U+0000")),
+            Value::Array(elements) => {
+                left.extend(elements.iter().enumerate().map(|(index, element)| (format!("{at}/{index}"), element)));
+            }
+            Value::Object(members) => {
+                for (name, member) in members {
+                    let mut pointer = at.clone();
+                    push(&mut pointer, name);
+                    if name.contains('\0') {
+                        faults.push(Fault::new(pointer.clone(), "has U+0000 in its name"));
+                    }
+                    left.push((pointer, member));
+                }
+            }
+            _ => {}
+        }
+    }
+    faults
 }
 
 /// What can be read of a document without the members at fault, if what remains is enough.
@@ -284,6 +324,28 @@ mod tests {
         assert_eq!(pointers(json!({"tags": [3, "x", 4], "shares": {}})), ["/tags/0", "/tags/2", "/shares", "/note"]);
         assert_eq!(pointers(json!({"shares": [1]})), ["/shares"]);
         assert_eq!(pointers(json!(7)), [""]);
+    }
+
+    #[test]
+    fn texts_that_no_store_keeps_are_refused() {
+        #[derive(Debug, Deserr)]
+        #[deserr(error = Faults, deny_unknown_fields)]
+        #[expect(dead_code, reason = "only read")]
+        struct Anything {
+            name: String,
+            count: u32,
+            rest: Value,
+        }
+        let document =
+            json!({"name": "a\0", "count": "x", "rest": {"b": ["fine", "\0"], "c\0/": 1, "d": {"\0": "\0"}}});
+        for outcome in [read::<Anything>(document.clone()), read_then(document, Ok::<Anything, Error>)] {
+            let Err(Error::Invalid(faults)) = outcome else { panic!() };
+            let mut pointers: Vec<_> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
+            pointers.sort_unstable();
+            pointers.dedup();
+            assert_eq!(pointers, ["/count", "/name", "/rest/b/1", "/rest/c\0~1", "/rest/d/\0"]);
+        }
+        assert!(read::<Anything>(json!({"name": "a\u{1}", "count": 1, "rest": "\\u0000"})).is_ok());
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub mod http;
 pub mod input;
 pub mod measurements;
 pub mod projects;
+pub mod schema;
 pub mod stats;
 pub mod stream;
 pub mod version;

@@ -1,5 +1,10 @@
 //! Which version of an object a change was made for.
 
+use utoipa::IntoParams;
+use utoipa::openapi::Required;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+
 use crate::error::{Error, Result};
 
 /// The version that a change demands, by `If-Match`.
@@ -35,6 +40,36 @@ impl IfMatch {
     pub fn required(self) -> Result<Self> {
         if self == Self::Absent { Err(Error::PreconditionRequired) } else { Ok(self) }
     }
+}
+
+/// [`IfMatch`] of an operation that requires it, for the API's document.
+#[derive(Debug)]
+pub struct RequiredIfMatch;
+
+impl IntoParams for IfMatch {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![header(Required::False, "The version that was read: another one is not changed. `*` for any.")]
+    }
+}
+
+impl IntoParams for RequiredIfMatch {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        vec![header(
+            Required::True,
+            "The version that was read, so that nobody's change is overwritten. `*` for any version there is.",
+        )]
+    }
+}
+
+fn header(required: Required, about: &str) -> Parameter {
+    let tag = ObjectBuilder::new().schema_type(Type::String).pattern(Some(r#"^(\*|"[0-9]{1,19}")$"#));
+    ParameterBuilder::new()
+        .name("If-Match")
+        .parameter_in(ParameterIn::Header)
+        .required(required)
+        .description(Some(about))
+        .schema(Some(tag))
+        .build()
 }
 
 #[cfg(test)]

@@ -1,4 +1,5 @@
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::error::{Error, Result};
 
@@ -41,7 +42,7 @@ impl Role {
 }
 
 /// Who does something, as the audit log names them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Actor {
     /// `user`, `service_token`, `server_key`, `client_key`, `guard`, `command`.
     pub kind: String,

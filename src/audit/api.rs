@@ -4,27 +4,57 @@ use actix_web::{HttpResponse, web};
 use bellwether_core::Fault;
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
+use utoipa::{IntoParams, OpenApi};
 
-use super::{Audit, Filter};
+use super::{Audit, Filter, Item};
 use crate::error::{Error, Result};
 use crate::http::{Page, Paging, caller::Staff};
+use crate::schema::Time;
 
 /// The routes under `/api/v1`.
 pub fn routes(config: &mut web::ServiceConfig) {
     config.service(web::resource("/audit").get(list));
 }
 
-#[derive(Deserialize)]
+/// The operation of [`routes`].
+#[derive(Debug, OpenApi)]
+#[openapi(paths(list))]
+pub struct Document;
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Query {
+    /// By whom: a name or an id.
+    #[param(value_type = String, required = false)]
     actor: Option<String>,
+    /// What was done: `noun.verb`.
+    #[param(value_type = String, required = false)]
     action: Option<String>,
+    /// To what, to the letter: `flag/feature.a`.
+    #[param(value_type = String, required = false)]
     resource: Option<String>,
+    /// In which environment.
+    #[param(value_type = String, required = false)]
     environment: Option<String>,
+    /// `succeeded`.
+    #[param(value_type = String, required = false)]
     status: Option<String>,
+    /// At or after this time.
+    #[param(value_type = Time, required = false)]
     from: Option<String>,
+    /// Before this time.
+    #[param(value_type = Time, required = false)]
     to: Option<String>,
 }
 
+/// Lists what happened, newest first; all filters must hold.
+#[utoipa::path(
+    get,
+    path = "/audit",
+    operation_id = "listAudit",
+    params(Query, Paging),
+    responses((status = OK, body = Page<Item>)),
+)]
 async fn list(
     Staff(caller): Staff,
     audit: web::Data<Audit>,

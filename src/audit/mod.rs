@@ -1,6 +1,7 @@
 //! What happened, in rows that are never changed: each in the transaction of the change it tells of, and each hashed
 //! together with the row before it.
 
+mod action;
 pub mod api;
 mod diff;
 mod store;
@@ -9,13 +10,16 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
+pub use action::ACTIONS;
 pub use diff::{FieldChange, diff};
 
 use crate::access::{Actor, Caller, Role};
 use crate::clock;
 use crate::db::{Connection, Part, Store, Timestamp};
 use crate::error::Result;
+use action::Action;
 use store::Row;
 
 /// What is to be recorded.
@@ -36,7 +40,8 @@ pub struct Entry {
 }
 
 /// A row of the log, as the API shows it.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = AuditItem)]
 pub struct Item {
     /// Dense, from 1.
     pub sequence: i64,
@@ -46,6 +51,7 @@ pub struct Item {
     /// Who.
     pub actor: Actor,
     /// `noun.verb`.
+    #[schema(value_type = Action)]
     pub action: String,
     /// To what.
     pub resource: String,
@@ -93,6 +99,7 @@ pub struct Filter {
 /// # Errors
 /// When the store does not answer; then the change it tells of does not happen either.
 pub fn record(connection: &mut Connection<'_>, caller: &Caller, entry: Entry) -> Result<()> {
+    debug_assert!(action::is_known(entry.action), "{} is not in audit::ACTIONS", entry.action);
     let (last, previous) = store::head(connection)?.unwrap_or_default();
     let mut row = Row {
         sequence: last + 1,

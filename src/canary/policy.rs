@@ -7,6 +7,7 @@ mod limit;
 use bellwether_core::WatchedMetric;
 use deserr::Deserr;
 use serde::{Deserialize, Serialize, Serializer};
+use utoipa::ToSchema;
 
 use super::GuardState;
 use defaults::{
@@ -15,7 +16,8 @@ use defaults::{
 pub use limit::{FlagLimit, Limit};
 
 /// A canary's policy. Members left out take their defaults.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Deserr)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Deserr, ToSchema)]
+#[schema(as = CanaryPolicy)]
 #[serde(deny_unknown_fields)]
 #[deserr(deny_unknown_fields)]
 pub struct Policy {
@@ -34,6 +36,7 @@ pub struct Policy {
     /// Highest chance that a healthy canary is ever taken back by its guards, over the whole release; 0.01 by default.
     #[serde(default = "alpha")]
     #[deserr(default = alpha())]
+    #[schema(exclusive_minimum = 0, exclusive_maximum = 0.5)]
     pub alpha: f64,
     /// Decide and tell, but change nothing.
     #[serde(default)]
@@ -42,28 +45,34 @@ pub struct Policy {
     /// The shares it climbs through. At 100 % it is promoted; a lower last stage waits there for a person.
     #[serde(default = "default_stages")]
     #[deserr(default = default_stages())]
+    #[schema(min_items = 1, max_items = 20)]
     pub stages: Vec<Stage>,
     /// What is watched.
     #[serde(default = "default_guards")]
     #[deserr(default = default_guards())]
+    #[schema(min_items = 1, max_items = 20)]
     pub guards: Vec<Guard>,
 }
 
 /// A share of users and what it takes to leave it upwards.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Deserr)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Deserr, ToSchema)]
+#[schema(as = CanaryStage)]
 #[serde(deny_unknown_fields)]
 #[deserr(deny_unknown_fields)]
 pub struct Stage {
     /// Treatment's share in percent, with up to three decimals.
     #[serde(serialize_with = "plain")]
+    #[schema(exclusive_minimum = 0, maximum = 100)]
     pub percentage: f64,
     /// Shortest time in the stage; half an hour by default.
     #[serde(default = "minimum_seconds")]
     #[deserr(default = minimum_seconds())]
+    #[schema(maximum = 31_536_000)]
     pub minimum_seconds: u64,
     /// Fewest trials of treatment that each guard must have used in the stage; 1,000 by default.
     #[serde(default = "minimum_samples")]
     #[deserr(default = minimum_samples())]
+    #[schema(maximum = 1_000_000_000_000_u64)]
     pub minimum_samples: u64,
     /// Who opens the way to the next stage.
     #[serde(default)]
@@ -76,7 +85,8 @@ pub struct Stage {
 }
 
 /// Who opens the way to the next stage.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Deserr)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
+#[schema(as = StageGate)]
 #[serde(rename_all = "snake_case")]
 #[deserr(rename_all = lowercase)]
 pub enum Gate {
@@ -88,7 +98,8 @@ pub enum Gate {
 }
 
 /// What happens when a stage's time is up and samples are missing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Deserr)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
+#[schema(as = StageNoData)]
 #[serde(rename_all = "snake_case")]
 #[deserr(rename_all = lowercase)]
 pub enum NoData {
@@ -104,23 +115,28 @@ pub enum NoData {
 }
 
 /// One thing that is watched.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Deserr)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Deserr, ToSchema)]
+#[schema(as = CanaryGuard)]
 #[serde(deny_unknown_fields)]
 #[deserr(deny_unknown_fields)]
 pub struct Guard {
     /// Unique in the policy.
+    #[schema(min_length = 1, max_length = 100)]
     pub name: String,
     /// The metric it reads.
+    #[schema(pattern = "^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$")]
     pub metric: String,
     /// How it compares.
     pub test: Test,
     /// How much worse than control treatment may be, as a share of control; 0.05 by default. Tests against control only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[deserr(default)]
+    #[schema(minimum = 0, maximum = 10)]
     pub margin: Option<f64>,
     /// Which quantile is limited, such as 0.99. `quantile_limit` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[deserr(default)]
+    #[schema(exclusive_minimum = 0, exclusive_maximum = 1)]
     pub quantile: Option<f64>,
     /// A share for `ratio_limit`; in the metric's own unit for `quantile_limit`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -129,6 +145,7 @@ pub struct Guard {
     /// Its part of alpha, relative to the other guards' weights; 1 by default.
     #[serde(default = "weight", serialize_with = "plain")]
     #[deserr(default = weight())]
+    #[schema(minimum = 0.000001, maximum = 1_000_000)]
     pub weight: f64,
     /// What it does when it finds harm.
     #[serde(default)]
@@ -137,7 +154,8 @@ pub struct Guard {
 }
 
 /// How a guard compares.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Deserr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
+#[schema(as = GuardTest)]
 #[serde(rename_all = "snake_case")]
 pub enum Test {
     /// A ratio's rate against control's.
@@ -169,7 +187,8 @@ impl Test {
 }
 
 /// What a guard does when it finds harm.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Deserr)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
+#[schema(as = GuardAction)]
 #[serde(rename_all = "snake_case")]
 #[deserr(rename_all = lowercase)]
 pub enum Action {

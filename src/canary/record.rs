@@ -2,11 +2,13 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Policy, Stage};
 
 /// Where a canary stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = CanaryState)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     /// It has a policy and has not been started.
@@ -117,7 +119,8 @@ impl Canary {
 }
 
 /// A line of a canary's log.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = CanaryLogItem)]
 pub struct LogItem {
     /// Rises.
     pub id: i64,

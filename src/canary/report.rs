@@ -1,10 +1,12 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::policy::{Action, Test};
 
 /// What a guard finds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = GuardVerdict)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// Nothing has been counted that it can use.
@@ -18,7 +20,8 @@ pub enum Verdict {
 }
 
 /// How many trials or values were counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = GuardSamples)]
 pub struct Samples {
     /// In treatment.
     pub treatment: u64,
@@ -34,7 +37,7 @@ impl Samples {
 }
 
 /// A guard's findings and figures at one moment, to be shown, stored with a verdict, and decided by.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct GuardReport {
     /// The guard's name.
     pub name: String,
@@ -56,6 +59,7 @@ pub struct GuardReport {
     /// above the limit.
     pub effect: Option<f64>,
     /// The effect's interval; `None` while it can't be told.
+    #[schema(value_type = Option<Vec<f64>>, min_items = 2, max_items = 2)]
     pub interval: Option<[f64; 2]>,
     /// Trials or values over the whole release.
     pub samples: Samples,
@@ -81,7 +85,8 @@ pub struct GuardReport {
 }
 
 /// The figures of a guard since a moment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = GuardEvidence)]
 pub struct Evidence {
     /// When the first window of that time began.
     pub since: DateTime<Utc>,
@@ -91,7 +96,8 @@ pub struct Evidence {
 }
 
 /// Both arms' figures; the members mean what they do in [`GuardReport`].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = GuardFigures)]
 pub struct Figures {
     /// Treatment's rate, mean, or share above the limit.
     pub treatment: Option<f64>,
@@ -100,6 +106,7 @@ pub struct Figures {
     /// The effect.
     pub effect: Option<f64>,
     /// Its interval.
+    #[schema(value_type = Option<Vec<f64>>, min_items = 2, max_items = 2)]
     pub interval: Option<[f64; 2]>,
     /// Trials or values.
     pub samples: Samples,

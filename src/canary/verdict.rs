@@ -4,6 +4,7 @@ use bellwether_core::allocation::Range;
 use bellwether_core::window::{Summary, Values};
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::record::{Canary, Progress};
@@ -12,7 +13,8 @@ use crate::clock;
 use crate::measurements::{Closed, Cut};
 
 /// A decision with everything it was made from.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = Verdict)]
 pub(super) struct Record {
     /// Rises with time.
     pub id: String,
@@ -50,6 +52,7 @@ pub(super) struct Record {
     /// Each guard's limit as it was read when the stage began.
     pub limits: Vec<Option<f64>>,
     /// Ranges of the split at the time.
+    #[schema(value_type = Vec<(u32, String)>)]
     pub allocation: Vec<Range>,
     /// What each guard found.
     pub guards: Vec<GuardReport>,
@@ -58,7 +61,8 @@ pub(super) struct Record {
 }
 
 /// One arm's metric in one window.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[schema(as = VerdictWindow)]
 pub(super) struct Line {
     /// The window, counted from 0.
     pub t: u64,

@@ -1,12 +1,15 @@
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::record::{Canary, State};
 use super::{GuardReport, Policy, stage_ends_at};
 use crate::clock;
+use crate::schema::Time;
 
 /// A canary as the API shows it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Canary)]
 pub struct CanaryView {
     /// The flag's key.
     pub flag: String,
@@ -21,8 +24,10 @@ pub struct CanaryView {
     /// Treatment's share, in percent.
     pub percentage: Option<f64>,
     /// When the stage began.
+    #[schema(value_type = Option<Time>)]
     pub stage_started_at: Option<String>,
     /// When its time is up.
+    #[schema(value_type = Option<Time>)]
     pub stage_ends_at: Option<String>,
     /// What was asked for.
     pub policy: Policy,
@@ -33,8 +38,10 @@ pub struct CanaryView {
     /// What must come before the next step; why it ended, once it has.
     pub waiting_for: Option<String>,
     /// When the release was started.
+    #[schema(value_type = Option<Time>)]
     pub started_at: Option<String>,
     /// When it ended.
+    #[schema(value_type = Option<Time>)]
     pub ended_at: Option<String>,
     /// The verdict that ended it.
     pub verdict: Option<String>,

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use bellwether_core::Fault;
 use deserr::Deserr;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::archive::{Attached, obstacle, retire};
 use super::change::Edited;
@@ -26,8 +27,9 @@ pub(super) const MOST: usize = 500;
 const NAMED: usize = 10;
 
 /// What is done to each flag.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserr, ToSchema)]
 #[deserr(error = Faults, rename_all = lowercase)]
+#[schema(rename_all = "lowercase")]
 pub enum BulkAction {
     /// Turn the kill switch on.
     Enable,
@@ -40,24 +42,30 @@ pub enum BulkAction {
 }
 
 /// `POST P/flags:bulk`, as it is sent.
-#[derive(Clone, Debug, Deserr)]
+#[derive(Clone, Debug, Deserr, ToSchema)]
 #[deserr(error = Faults, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Bulk)]
 pub struct BulkInput {
     /// What to do.
     pub action: BulkAction,
     /// The keys of 1 to 500 flags, none twice.
+    #[schema(min_items = 1, max_items = 500)]
     pub flags: Vec<String>,
     /// For `enable` and `disable`: where.
     #[deserr(default)]
     pub environment: Option<String>,
     /// For `tag`: tags that each flag is to have.
     #[deserr(default)]
+    #[schema(required = false)]
     pub add: Vec<String>,
     /// For `tag`: tags that none is to have.
     #[deserr(default)]
+    #[schema(required = false)]
     pub remove: Vec<String>,
     /// Why.
     #[deserr(default)]
+    #[schema(required = false, max_length = 1_000)]
     pub reason: String,
 }
 
@@ -77,7 +85,7 @@ enum Action {
 }
 
 /// What became of one flag.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct BulkItem {
     /// The flag's key.
     pub flag: String,

@@ -9,6 +9,7 @@ use deserr::Deserr;
 use rand::distr::{Alphanumeric, SampleString as _};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 use super::share;
 use crate::audit::{self, FieldChange};
@@ -115,53 +116,88 @@ fn serve_view(serve: &Serve, variations: &[Variation]) -> Result<Value> {
 }
 
 /// A whole configuration as it is sent: `{"configuration": {…}}`.
-#[derive(Clone, Debug, Deserr)]
+#[derive(Clone, Debug, Deserr, ToSchema)]
 #[deserr(error = Faults, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct ConfigurationDocument {
     configuration: ConfigurationInput,
 }
 
-#[derive(Clone, Debug, Deserr)]
+#[derive(Clone, Debug, Deserr, ToSchema)]
 #[deserr(error = Faults, deny_unknown_fields)]
-struct ConfigurationInput {
+#[serde(deny_unknown_fields)]
+#[schema(as = Configuration)]
+pub(super) struct ConfigurationInput {
+    /// The kill switch.
     enabled: bool,
+    /// Served while disabled.
     off_variation: String,
+    /// Individual overrides, which come before every rule.
     #[deserr(default)]
+    #[schema(required = false)]
     targets: Vec<TargetInput>,
+    /// The first whose clauses all match serves.
     #[deserr(default)]
+    #[schema(required = false, max_items = 500)]
     rules: Vec<RuleInput>,
+    /// Served when no rule matches.
+    #[schema(value_type = ServeShape)]
     fallthrough: ServeInput,
 }
 
-#[derive(Clone, Debug, Deserr)]
+#[derive(Clone, Debug, Deserr, ToSchema)]
 #[deserr(error = Faults, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Target)]
 struct TargetInput {
+    /// The variation served.
     variation: String,
+    /// To these targeting keys.
     keys: Vec<String>,
 }
 
-#[derive(Clone, Debug, Deserr)]
+#[derive(Clone, Debug, Deserr, ToSchema)]
 #[deserr(error = Faults, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Rule)]
 struct RuleInput {
+    /// Unique in the flag; drawn unless given.
     #[deserr(default)]
     id: Option<String>,
+    /// For people.
     #[deserr(default)]
+    #[schema(required = false)]
     description: String,
+    /// All must match; none at all matches everyone.
+    #[schema(max_items = 100)]
     clauses: Vec<ClauseInput>,
+    /// What is served.
+    #[schema(value_type = ServeShape)]
     serve: ServeInput,
 }
 
-#[derive(Clone, Debug, Deserr)]
+#[derive(Clone, Debug, Deserr, ToSchema)]
 #[deserr(error = Faults, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Clause)]
 struct ClauseInput {
+    /// A plain name, or a JSON Pointer when it starts with `/`.
+    #[schema(min_length = 1, max_length = 200)]
     attribute: String,
+    /// How it is compared.
     #[deserr(try_from(String) = operator -> Reject)]
     op: Operator,
+    /// What it is compared with; any of them will do. None for `exists`.
     #[deserr(default)]
+    #[schema(required = false, max_items = 10_000)]
     values: Vec<Value>,
+    /// Matches when it otherwise would not.
     #[deserr(default)]
+    #[schema(required = false, default = false)]
     negate: bool,
+    /// Strings are compared in lower case.
     #[deserr(default)]
+    #[schema(required = false, default = false)]
     ignore_case: bool,
 }
 
@@ -174,16 +210,45 @@ struct ServeInput {
     split: Option<SplitInput>,
 }
 
-#[derive(Clone, Debug, Deserr)]
+#[derive(Clone, Debug, Deserr, ToSchema)]
 #[deserr(error = Faults, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Split)]
 struct SplitInput {
+    /// The attribute whose value is hashed; `targetingKey` unless given.
     #[deserr(default)]
     bucket_by: Option<String>,
+    /// A share for each variation in buckets, which sum to 100,000.
+    #[schema(value_type = BTreeMap<String, u32>)]
     weights: Members<u32>,
+    /// Two splits with one salt enrol the same users; kept or drawn unless given.
     #[deserr(default)]
+    #[schema(min_length = 1, max_length = 64)]
     salt: Option<String>,
+    /// The hash rule.
     #[deserr(default)]
+    #[schema(value_type = Option<HashRule>)]
     hash: Option<String>,
+}
+
+/// One of the two members of [`ServeInput`].
+#[derive(ToSchema)]
+#[schema(as = Serve)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum ServeShape {
+    /// One variation for everyone.
+    Variation(String),
+    /// Shares of the users.
+    Split(SplitInput),
+}
+
+/// The hash rules that splits may name.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "only its schema is used")]
+enum HashRule {
+    #[serde(rename = "xxh3-1")]
+    Xxh3,
 }
 
 fn operator(name: String) -> Result<Operator, Reject> {

@@ -4,10 +4,12 @@ use bellwether_core::{Fault, ValueType, Variation, limits};
 use deserr::Deserr;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use crate::error::{Error, Result};
 use crate::input::{Faults, Reject};
 use crate::projects::well_formed_key;
+use crate::schema::Key;
 
 /// Longest tag, in characters.
 pub(super) const TAG_LENGTH: usize = 60;
@@ -17,8 +19,9 @@ pub(super) const TAGS: usize = 50;
 const STAND_IN: &str = "refused";
 
 /// What a flag is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Deserr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, Deserr, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = FlagKind)]
 #[deserr(error = Faults, rename_all = lowercase)]
 pub enum Kind {
     /// Rolls a change out, and goes away.
@@ -34,6 +37,9 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Every kind.
+    pub const ALL: [Self; 5] = [Self::Release, Self::Experiment, Self::Operational, Self::Permission, Self::Config];
+
     /// The name as it stands in the API.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -48,7 +54,8 @@ impl Kind {
 }
 
 /// What a flag is, whatever the environment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = FlagDefinition)]
 pub struct Definition {
     /// What it is for.
     pub kind: Kind,
@@ -69,30 +76,50 @@ pub struct Definition {
 }
 
 /// A flag to be created.
-#[derive(Clone, Debug, Deserr)]
+#[derive(Clone, Debug, Deserr, ToSchema)]
 #[deserr(error = Faults, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct NewFlag {
     /// Unique in the project.
+    #[schema(value_type = Key)]
     pub key: String,
+    /// The type of its values.
     #[deserr(rename = "type")]
+    #[schema(rename = "type", value_type = ValueType)]
     value_type: String,
+    /// Served while the flag is off; the last variation unless given.
     #[deserr(default)]
     off_variation: Option<String>,
+    /// What it is for; `release` unless given.
     #[deserr(default)]
     kind: Option<Kind>,
+    /// For people; the key unless given.
     #[deserr(default)]
+    #[schema(min_length = 1, max_length = 200)]
     name: Option<String>,
+    /// For people.
     #[deserr(default)]
+    #[schema(required = false, max_length = 10_000)]
     description: String,
+    /// For people to find it by, each of 1 to 60 characters.
     #[deserr(default)]
+    #[schema(required = false, max_items = 50, value_type = Vec<Tag>)]
     tags: Vec<String>,
+    /// Who looks after it.
     #[deserr(default)]
+    #[schema(required = false, max_length = 200)]
     owner: String,
+    /// Whether client keys may evaluate it.
     #[deserr(default)]
+    #[schema(required = false, default = false)]
     client_visible: bool,
+    /// Its values, in order; `on` and `off` for a boolean flag that gives none.
     #[deserr(default)]
+    #[schema(min_items = 1, max_items = 64)]
     variations: Option<Vec<VariationInput>>,
+    /// Whatever the team wants to keep with it.
     #[deserr(default, try_from(Option<Value>) = members -> Reject)]
+    #[schema(value_type = Option<HashMap<String, Value>>)]
     metadata: Map<String, Value>,
 }
 
@@ -117,18 +144,29 @@ pub struct DefinitionInput {
     metadata: Map<String, Value>,
 }
 
-#[derive(Clone, Debug, Deserr)]
+#[derive(Clone, Debug, Deserr, ToSchema)]
 #[deserr(error = Faults, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NewVariation)]
 struct VariationInput {
+    /// Unique in the flag; at most 100 bytes.
+    #[schema(min_length = 1, max_length = 100)]
     name: String,
+    /// Of the flag's type; at most 64 KiB of JSON.
     value: Value,
 }
 
+/// A tag of a flag.
+#[derive(ToSchema)]
+#[schema(min_length = 1, max_length = 60)]
+#[expect(dead_code, reason = "only its schema is used")]
+struct Tag(String);
+
 fn type_named(name: &str, faults: &mut Vec<Fault>) -> Option<ValueType> {
-    use ValueType::{Boolean, Float, Integer, Json, String};
-    let known = [Boolean, String, Integer, Float, Json].into_iter().find(|t| t.name() == name);
+    let known = ValueType::ALL.into_iter().find(|t| t.name() == name);
     if known.is_none() {
-        faults.push(Fault::new("/type", format!("`{name}` is none of boolean, string, integer, float, json")));
+        let names = ValueType::ALL.map(ValueType::name).join(", ");
+        faults.push(Fault::new("/type", format!("`{name}` is none of {names}")));
     }
     known
 }

@@ -5,8 +5,10 @@ use chrono::{DateTime, Utc};
 use deserr::Deserr;
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use super::change::{Edited, Next, Place, edit_as};
+use super::configuration::ConfigurationInput;
 use super::store::{self, VersionRecord};
 use super::{Configuration, Configured, Definition, Flags, Preview, Published, publish};
 use crate::access::{Caller, Role};
@@ -62,7 +64,8 @@ impl<'c> Cause<'c> {
 }
 
 /// A version of a flag's configuration in an environment, as the API shows it.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
+#[schema(as = FlagVersion)]
 pub struct Version {
     /// From 1.
     pub version: u64,
@@ -77,16 +80,21 @@ pub struct Version {
     pub action: String,
     /// Why, in the actor's words.
     #[serde(skip_serializing_if = "String::is_empty")]
+    #[schema(required = false)]
     pub reason: String,
     /// The request that the audit log names.
     #[serde(skip_serializing_if = "String::is_empty")]
+    #[schema(required = false)]
     pub request_id: String,
     /// The version that this one brought back.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     pub restored_version: Option<u64>,
     /// With weights.
+    #[schema(value_type = ConfigurationInput)]
     pub configuration: Value,
     /// Ranges of each split by its place.
+    #[schema(value_type = std::collections::HashMap<String, Vec<(u32, String)>>)]
     pub allocations: Map<String, Value>,
     /// What differs from the version before, as pointers into the configuration; null when that one is not kept.
     pub changes: Option<Vec<FieldChange>>,
@@ -116,11 +124,14 @@ impl Version {
 pub type Versions = (Vec<Version>, Option<u64>);
 
 /// `POST F/history/{version}/restore`.
-#[derive(Clone, Debug, Default, Deserr)]
+#[derive(Clone, Debug, Default, Deserr, ToSchema)]
 #[deserr(error = Faults, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Restoring)]
 pub struct RestoreInput {
     /// Why.
     #[deserr(default)]
+    #[schema(required = false, max_length = 1_000)]
     pub reason: String,
 }
 

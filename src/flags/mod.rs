@@ -26,6 +26,7 @@ mod store;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 pub use archive::Attached;
 pub use bulk::{Bulk, BulkAction, BulkInput, BulkItem, shrinks};
@@ -46,15 +47,18 @@ pub use service::{FlagFilter, Flags};
 
 use crate::clock;
 use crate::error::Result;
+use crate::schema::Time;
 use store::{ConfigurationRecord, FlagRecord};
 
 /// A flag as the API shows it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = Flag)]
 pub struct FlagView {
     /// Unique in the project.
     pub key: String,
     /// The type of its values.
     #[serde(rename = "type")]
+    #[schema(value_type = bellwether_core::ValueType)]
     pub value_type: &'static str,
     /// Everything that may change.
     #[serde(flatten)]
@@ -63,6 +67,7 @@ pub struct FlagView {
     pub version: u64,
     /// Since when it is out of use.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Time>)]
     pub archived_at: Option<String>,
     /// When it was created.
     #[serde(with = "clock::serde_rfc3339")]
@@ -90,7 +95,8 @@ impl From<FlagRecord> for FlagView {
 }
 
 /// A flag's configuration in an environment, as the API shows it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[schema(as = FlagConfiguration)]
 pub struct Configured {
     /// The flag's key.
     pub flag: String,
@@ -104,8 +110,10 @@ pub struct Configured {
     /// By whom.
     pub updated_by: String,
     /// With weights.
+    #[schema(value_type = configuration::ConfigurationInput)]
     pub configuration: Value,
     /// Ranges of each split by its place.
+    #[schema(value_type = HashMap<String, Vec<(u32, String)>>)]
     pub allocations: Map<String, Value>,
 }
 

@@ -4,11 +4,12 @@ use bellwether_core::allocation::{self, Move, Range};
 use bellwether_core::bucket::BUCKETS;
 use bellwether_core::{FALLTHROUGH, Serve};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{Configuration, share};
 
 /// Who would move.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Preview {
     /// Buckets that change their variation.
     pub moved: u32,
@@ -17,7 +18,7 @@ pub struct Preview {
 }
 
 /// A move and the split it happens in.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct PlacedMove {
     /// `fallthrough` or a rule's id.
     #[serde(rename = "where")]

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bellwether_core::{Fault, Target, ValueType, limits};
 use deserr::Deserr;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use super::change::Edited;
 use super::{Configuration, ConfigurationDocument, publish, share};
@@ -12,14 +13,18 @@ use crate::error::{Error, Result};
 use crate::input::{self, Faults, Members};
 
 /// `PUT F/rollout`: exactly one of the two.
-#[derive(Clone, Debug, Deserr)]
+#[derive(Clone, Debug, Deserr, ToSchema)]
 #[deserr(error = Faults, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Rollout)]
 pub struct RolloutInput {
     /// The share of the `true` variation of a boolean flag, in percent.
     #[deserr(default)]
+    #[schema(minimum = 0, maximum = 100)]
     percentage: Option<f64>,
     /// The share of each variation, in percent.
     #[deserr(default)]
+    #[schema(value_type = Option<BTreeMap<String, f64>>)]
     weights: Option<Members<f64>>,
 }
 

@@ -1,5 +1,6 @@
 //! The static files, embedded in the binary. An address carries the file's digest, so a browser may keep it for ever.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::sync::LazyLock;
 
@@ -14,11 +15,11 @@ use crate::error::{Error, Result};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Asset {
     /// Its name below `/static/`.
-    pub name: &'static str,
+    pub name: Cow<'static, str>,
     /// Its media type, with the character set of text.
     pub content_type: &'static str,
     /// Its bytes.
-    pub bytes: &'static [u8],
+    pub bytes: Cow<'static, [u8]>,
     /// The first 16 hexadecimal digits of the SHA-256 of `bytes`.
     pub version: String,
 }
@@ -28,27 +29,29 @@ pub const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 /// `Cache-Control` of an address without a version or with another one's.
 pub const REVALIDATE: &str = "no-cache";
 
-const CSS: &str = "text/css; charset=utf-8";
-const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+pub(super) const CSS: &str = "text/css; charset=utf-8";
+pub(super) const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
 static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
     vec![
-        asset("app.css", CSS, include_bytes!("../../static/app.css")),
-        asset("pages.css", CSS, include_bytes!("../../static/pages.css")),
-        asset("app.js", JAVASCRIPT, include_bytes!("../../static/app.js")),
-        asset("htmx.min.js", JAVASCRIPT, include_bytes!("../../static/htmx.min.js")),
-        asset("bell.svg", SVG, include_bytes!("../../static/bell.svg")),
+        Asset::new("app.css", CSS, include_bytes!("../../static/app.css").as_slice()),
+        Asset::new("pages.css", CSS, include_bytes!("../../static/pages.css").as_slice()),
+        Asset::new("docs.css", CSS, include_bytes!("../../static/docs.css").as_slice()),
+        Asset::new("app.js", JAVASCRIPT, include_bytes!("../../static/app.js").as_slice()),
+        Asset::new("docs.js", JAVASCRIPT, include_bytes!("../../static/docs.js").as_slice()),
+        Asset::new("htmx.min.js", JAVASCRIPT, include_bytes!("../../static/htmx.min.js").as_slice()),
+        Asset::new("bell.svg", SVG, include_bytes!("../../static/bell.svg").as_slice()),
     ]
 });
 
-fn asset(name: &'static str, content_type: &'static str, bytes: &'static [u8]) -> Asset {
-    let version = Sha256::digest(bytes).iter().take(8).fold(String::with_capacity(16), |mut text, byte| {
+/// The first 16 hexadecimal digits of the SHA-256 of `bytes`.
+fn version(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().take(8).fold(String::with_capacity(16), |mut text, byte| {
         // Writing to a string cannot fail.
         let _ = write!(text, "{byte:02x}");
         text
-    });
-    Asset { name, content_type, bytes, version }
+    })
 }
 
 /// The file of that name, if there is one.
@@ -61,12 +64,27 @@ pub fn find(name: &str) -> Option<&'static Asset> {
 #[must_use]
 pub fn url(name: &str) -> String {
     match find(name) {
-        Some(asset) => format!("/static/{}?v={}", asset.name, asset.version),
+        Some(asset) => asset.url("/static/"),
         None => format!("/static/{name}"),
     }
 }
 
 impl Asset {
+    /// A file.
+    pub fn new(
+        name: impl Into<Cow<'static, str>>,
+        content_type: &'static str,
+        bytes: impl Into<Cow<'static, [u8]>>,
+    ) -> Self {
+        let bytes = bytes.into();
+        Self { name: name.into(), content_type, version: version(&bytes), bytes }
+    }
+
+    /// Its address below `folder`, with its version.
+    pub(super) fn url(&self, folder: &str) -> String {
+        format!("{folder}{}?v={}", self.name, self.version)
+    }
+
     /// `Cache-Control` for a request that asked for this version, or for none.
     #[must_use]
     pub fn cache_control(&self, version: Option<&str>) -> &'static str {
@@ -78,16 +96,24 @@ impl Asset {
 pub fn routes(config: &mut web::ServiceConfig) {
     for asset in ASSETS.iter() {
         let get = move |query: web::Query<Version>, request: HttpRequest| async move {
-            send(asset, query.v.as_deref(), &request)
+            send(asset, query.wanted(), &request)
         };
         config.service(web::resource(format!("/static/{}", asset.name)).get(get));
     }
     config.service(web::resource("/favicon.ico").get(favicon));
 }
 
+/// The version in an address.
 #[derive(Deserialize)]
-struct Version {
+pub(super) struct Version {
     v: Option<String>,
+}
+
+impl Version {
+    /// The version that is asked for, if one is.
+    pub(super) fn wanted(&self) -> Option<&str> {
+        self.v.as_deref()
+    }
 }
 
 async fn favicon(request: HttpRequest) -> Result<HttpResponse> {
@@ -95,12 +121,13 @@ async fn favicon(request: HttpRequest) -> Result<HttpResponse> {
     Ok(send(icon, None, &request))
 }
 
-fn send(asset: &'static Asset, version: Option<&str>, request: &HttpRequest) -> HttpResponse {
+/// The file, or that the browser has it already.
+pub fn send(asset: &'static Asset, version: Option<&str>, request: &HttpRequest) -> HttpResponse {
     let etag = format!("\"{}\"", asset.version);
     let known = request.headers().get(header::IF_NONE_MATCH).is_some_and(|known| known.as_bytes() == etag.as_bytes());
     let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
     response.insert_header((header::CACHE_CONTROL, asset.cache_control(version))).insert_header((header::ETAG, etag));
-    if known { response.finish() } else { response.content_type(asset.content_type).body(asset.bytes) }
+    if known { response.finish() } else { response.content_type(asset.content_type).body(&*asset.bytes) }
 }
 
 #[cfg(test)]
@@ -125,8 +152,8 @@ mod tests {
 
     #[test]
     fn own_files_hold_nothing_that_the_content_security_policy_refuses() {
-        for name in ["app.js", "app.css", "pages.css"] {
-            let text = std::str::from_utf8(find(name).unwrap().bytes).unwrap();
+        for name in ["app.js", "app.css", "pages.css", "docs.js", "docs.css"] {
+            let text = std::str::from_utf8(&find(name).unwrap().bytes).unwrap();
             for refused in ["eval(", "new Function", "http://", "https://", "@import", "url(", "setAttribute(\"style"] {
                 assert!(!text.contains(refused), "{name} holds {refused}");
             }

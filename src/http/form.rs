@@ -46,6 +46,9 @@ pub(super) fn text(request: &HttpRequest, payload: Payload) -> impl Future<Outpu
 
 /// The form's fields.
 pub(super) fn read<T: DeserializeOwned>(text: &str) -> Result<T> {
+    if text.contains("%00") || text.contains('\0') {
+        return Err(Error::Malformed("the form holds U+0000, which no text here may".to_owned()));
+    }
     let fields = web::Query::<T>::from_query(text);
     Ok(fields.map_err(|error| Error::Malformed(format!("the form can't be read: {error}")))?.into_inner())
 }

@@ -6,6 +6,7 @@ use actix_web::http::header::{self, HeaderValue};
 use actix_web::{HttpRequest, HttpResponse, ResponseError};
 use bellwether_core::{ErrorCode, Fault};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::error::Error;
 
@@ -76,29 +77,42 @@ impl ResponseError for Error {
     }
 }
 
-/// A problem document.
-#[derive(Debug, Serialize)]
+/// A problem document: RFC 9457.
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Problem<'p> {
+    /// `urn:bellwether:problem:` and the code.
     #[serde(rename = "type")]
     kind: String,
+    /// What kind of thing went wrong, for people.
     title: &'p str,
+    /// The HTTP status.
     status: u16,
+    /// The kind, for programs; it stays the same.
     code: &'p str,
+    /// What went wrong this time, for people.
     detail: String,
+    /// The path that was asked for.
     instance: &'p str,
+    /// The id under which the server logged the request.
     request_id: &'p str,
+    /// Every fault of the request at once.
+    #[schema(value_type = Vec<Fault>)]
     errors: &'p [Fault],
-    #[serde(flatten, skip_serializing_if = "Option::is_none")]
-    ofrep: Option<OfrepMembers>,
 }
 
-/// What OFREP adds to an error.
-#[derive(Debug, Serialize)]
+/// A problem document with what OFREP adds to an error.
+#[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct OfrepMembers {
+pub struct OfrepProblem<'p> {
+    #[serde(flatten)]
+    problem: Problem<'p>,
+    /// The flag's key.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     key: Option<String>,
+    /// Why no value could be served.
     error_code: ErrorCode,
+    /// The same for people.
     error_details: String,
 }
 
@@ -157,12 +171,7 @@ fn document(
     request_id: &str,
 ) -> HttpResponse {
     let path = request.path();
-    let ofrep = path.starts_with("/ofrep/").then(|| OfrepMembers {
-        // The one variable part of a path there, decoded.
-        key: request.match_info().load().ok(),
-        error_code: code,
-        error_details: detail.clone(),
-    });
+    let error_details = detail.clone();
     let problem = Problem {
         kind: format!("urn:bellwether:problem:{}", kind.code),
         title: kind.title,
@@ -172,7 +181,13 @@ fn document(
         instance: path,
         request_id,
         errors,
-        ofrep,
     };
-    HttpResponse::build(kind.status).content_type("application/problem+json").json(problem)
+    let mut response = HttpResponse::build(kind.status);
+    response.content_type("application/problem+json");
+    if path.starts_with("/ofrep/") {
+        // The one variable part of a path there, decoded.
+        let key = request.match_info().load().ok();
+        return response.json(OfrepProblem { problem, key, error_code: code, error_details });
+    }
+    response.json(problem)
 }

@@ -4,10 +4,10 @@ use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::{StatusCode, Uri};
 use actix_web::middleware::Next;
-use actix_web::{HttpMessage, HttpRequest};
+use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use uuid::Uuid;
 
 use super::page;
@@ -49,7 +49,12 @@ pub async fn surround(
     let started = Instant::now();
     let id = accepted_id(request.headers()).unwrap_or_else(|| Uuid::now_v7().to_string());
     request.extensions_mut().insert(RequestId(id.clone()));
-    let mut response = next.call(request).await?.map_into_boxed_body();
+    let mut response = if names_nul(request.uri()) {
+        let error = Error::Malformed("the address has U+0000 in it, which nothing here is named with".to_owned());
+        request.into_response(HttpResponse::from_error(error))
+    } else {
+        next.call(request).await?.map_into_boxed_body()
+    };
     if response.status().is_client_error() || response.status().is_server_error() {
         response = documented(response, &id);
     }
@@ -59,6 +64,11 @@ pub async fn surround(
     tracing::debug!(request_id = id, method = %request.method(), path = request.path(), status = status.as_u16(), milliseconds, "request answered");
     dress(response.headers_mut(), &id);
     Ok(response)
+}
+
+/// Whether something in the path or the query is U+0000, once decoded. PostgreSQL keeps no text that has it.
+fn names_nul(uri: &Uri) -> bool {
+    uri.path_and_query().is_some_and(|address| address.as_str().contains("%00"))
 }
 
 fn accepted_id(headers: &HeaderMap) -> Option<String> {
@@ -121,6 +131,6 @@ fn dress(headers: &mut HeaderMap, id: &str) {
 ///
 /// # Errors
 /// Always: 404.
-pub async fn no_such_path() -> Result<actix_web::HttpResponse, actix_web::Error> {
-    Ok(actix_web::HttpResponse::new(StatusCode::NOT_FOUND))
+pub async fn no_such_path() -> Result<HttpResponse, actix_web::Error> {
+    Ok(HttpResponse::new(StatusCode::NOT_FOUND))
 }

@@ -5,10 +5,12 @@ use bellwether_core::{Fault, Release, State};
 use chrono::{DateTime, Utc};
 use deserr::Deserr;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::{AHEAD, Checked, Cut};
 use crate::error::{Error, Result};
 use crate::input::{Faults, Reject};
+use crate::schema::Time;
 
 /// Most windows of one batch.
 const WINDOWS: usize = 10_000;
@@ -24,57 +26,96 @@ const LIMITS: usize = 100;
 const NAME: usize = 200;
 
 /// `POST /api/v1/measurements`.
-#[derive(Clone, Debug, Deserr)]
+#[derive(Clone, Debug, Deserr, ToSchema)]
 #[deserr(error = Faults, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
+#[schema(as = MeasurementBatch)]
 pub struct BatchInput {
+    /// Names the process.
     #[deserr(try_from(String) = short_name -> Reject)]
+    #[schema(min_length = 1, max_length = 200)]
     instance: String,
+    /// Names the service.
     #[deserr(try_from(String) = short_name -> Reject)]
+    #[schema(min_length = 1, max_length = 200)]
     #[expect(dead_code, reason = "part of the format; the fleet knows applications from the stream")]
     application: String,
+    /// Grows with each batch of the instance, which is counted once.
+    #[schema(maximum = 9_007_199_254_740_992_u64)]
     sequence: u64,
+    /// What was measured.
+    #[schema(max_items = 10_000)]
     windows: Vec<WindowInput>,
+    /// Accepted, and not kept as yet.
     #[deserr(default)]
+    #[schema(required = false)]
     #[expect(dead_code, reason = "part of the format that nothing here uses: see ARCHITECTURE.md")]
     exposures: Vec<Value>,
+    /// Accepted, and not kept as yet.
     #[deserr(default)]
+    #[schema(required = false)]
     #[expect(dead_code, reason = "as above")]
     outcomes: Vec<Value>,
+    /// Accepted, and not kept as yet.
     #[deserr(default)]
+    #[schema(required = false)]
     #[expect(dead_code, reason = "as above")]
     evaluations: Vec<Value>,
+    /// Accepted, and not kept as yet.
     #[deserr(default)]
     #[expect(dead_code, reason = "as above")]
     resources: Option<Value>,
 }
 
-#[derive(Clone, Debug, Deserr)]
+#[derive(Clone, Debug, Deserr, ToSchema)]
 #[deserr(error = Faults, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
+#[schema(as = MeasurementWindow)]
 struct WindowInput {
+    /// When the window begins, on the server's clock.
     #[deserr(try_from(String) = time -> Reject)]
+    #[schema(value_type = Time)]
     start: DateTime<Utc>,
+    /// How long it lasts, in seconds.
     seconds: u32,
+    /// The release's id.
     #[deserr(try_from(String) = short_name -> Reject)]
+    #[schema(min_length = 1, max_length = 200)]
     release: String,
+    /// The arm's name.
     arm: String,
+    /// The metric.
     #[deserr(try_from(String) = short_name -> Reject)]
+    #[schema(min_length = 1, max_length = 200)]
     metric: String,
+    /// How many trials or values.
     n: u64,
+    /// A ratio's hits, at most `n`.
     #[deserr(default)]
     k: Option<u64>,
+    /// What the hits were: a name and how often.
     #[deserr(default)]
+    #[schema(required = false)]
     labels: Vec<(String, u64)>,
+    /// The values' mean.
     #[deserr(default)]
     mean: Option<f64>,
+    /// Sum of squared deviations from the mean.
     #[deserr(default)]
     m2: Option<f64>,
+    /// The smallest value.
     #[deserr(default)]
     min: Option<f64>,
+    /// The largest value.
     #[deserr(default)]
     max: Option<f64>,
+    /// Counts by bucket, bucket b being (1.04^(b-1), 1.04^b].
     #[deserr(default)]
+    #[schema(required = false)]
     histogram: Vec<(i32, u64)>,
+    /// A limit, and how many values are above it.
     #[deserr(default)]
+    #[schema(required = false)]
     above: Vec<(f64, u64)>,
 }
 

@@ -1,56 +1,71 @@
 use bellwether_core::limits;
 use deserr::Deserr;
+use utoipa::ToSchema;
 
 use crate::input::{Faults, Reject};
+use crate::schema::Key;
 
 /// A project to be created.
-#[derive(Clone, Debug, Deserr)]
+#[derive(Clone, Debug, Deserr, ToSchema)]
 #[deserr(error = Faults, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct NewProject {
     /// Unique.
     #[deserr(try_from(String) = well_formed_key -> Reject)]
+    #[schema(value_type = Key)]
     pub key: String,
     /// The key unless given.
     #[deserr(default, try_from(Option<String>) = optional_name -> Reject)]
+    #[schema(min_length = 1, max_length = 200)]
     pub name: Option<String>,
     /// For people.
     #[deserr(default, try_from(Option<String>) = optional_text -> Reject)]
+    #[schema(max_length = 10_000)]
     pub description: Option<String>,
 }
 
 /// What may change of a project.
-#[derive(Clone, Debug, Deserr)]
+#[derive(Clone, Debug, Deserr, ToSchema)]
 #[deserr(error = Faults, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct ProjectChange {
     /// For people.
     #[deserr(default, try_from(Option<String>) = optional_name -> Reject)]
+    #[schema(min_length = 1, max_length = 200)]
     pub name: Option<String>,
     /// For people.
     #[deserr(default, try_from(Option<String>) = optional_text -> Reject)]
+    #[schema(max_length = 10_000)]
     pub description: Option<String>,
 }
 
 /// An environment to be created.
-#[derive(Clone, Debug, Deserr)]
+#[derive(Clone, Debug, Deserr, ToSchema)]
 #[deserr(error = Faults, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct NewEnvironment {
     /// Unique in the project.
     #[deserr(try_from(String) = well_formed_key -> Reject)]
+    #[schema(value_type = Key)]
     pub key: String,
     /// The key unless given.
     #[deserr(default, try_from(Option<String>) = optional_name -> Reject)]
+    #[schema(min_length = 1, max_length = 200)]
     pub name: Option<String>,
     /// Whether changes there need an operator.
     #[deserr(default)]
+    #[schema(required = false, default = false)]
     pub production: bool,
 }
 
 /// What may change of an environment.
-#[derive(Clone, Debug, Deserr)]
+#[derive(Clone, Debug, Deserr, ToSchema)]
 #[deserr(error = Faults, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
 pub struct EnvironmentChange {
     /// For people.
     #[deserr(default, try_from(Option<String>) = optional_name -> Reject)]
+    #[schema(min_length = 1, max_length = 200)]
     pub name: Option<String>,
     /// Whether changes there need an operator.
     #[deserr(default)]

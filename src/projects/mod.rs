@@ -9,6 +9,7 @@ mod store;
 use bellwether_core::state_hash;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 pub use input::{EnvironmentChange, NewEnvironment, NewProject, ProjectChange, well_formed_key};
@@ -29,7 +30,7 @@ const FIRST_ENVIRONMENTS: [(&str, &str, bool); 3] =
     [("development", "Development", false), ("staging", "Staging", false), ("production", "Production", true)];
 
 /// A set of flags with one team behind it.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Project {
     #[serde(skip)]
     pub(crate) id: i64,
@@ -50,7 +51,7 @@ pub struct Project {
 }
 
 /// One of a project's worlds, each with its own configuration of every flag.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Environment {
     #[serde(skip)]
     pub(crate) id: i64,

@@ -9,6 +9,7 @@ use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, CloseReaso
 use bellwether_core::message::{FRAME_BYTES, FromSdk, Hello, PROTOCOL, ToSdk};
 use tokio::sync::watch;
 use tokio::time::{Instant, interval_at, timeout};
+use utoipa::OpenApi;
 
 use super::conversation::{Conversation, Frame};
 use super::{Fleet, fleet::Membership};
@@ -39,6 +40,11 @@ pub fn routes(config: &mut web::ServiceConfig) {
 #[derive(Clone)]
 pub struct Draining(pub watch::Receiver<bool>);
 
+/// The operation of [`routes`].
+#[derive(Debug, OpenApi)]
+#[openapi(paths(open))]
+pub struct Document;
+
 struct Parts {
     access: web::Data<Access>,
     flags: web::Data<Flags>,
@@ -48,6 +54,23 @@ struct Parts {
     environment: i64,
 }
 
+/// Opens the stream of changes: a WebSocket with the subprotocol `bellwether.v1`.
+///
+/// The SDK says `hello` with what it has; the server answers `ready` and the changes since, or `resync`, and every
+/// change from then on.
+#[utoipa::path(
+    get,
+    path = "/stream",
+    operation_id = "openStream",
+    params(
+        ("Upgrade" = String, Header, example = "websocket"),
+        ("Connection" = String, Header, example = "Upgrade"),
+        ("Sec-WebSocket-Version" = String, Header, example = "13"),
+        ("Sec-WebSocket-Key" = String, Header, example = "dGhlIHNhbXBsZSBub25jZQ=="),
+        ("Sec-WebSocket-Protocol" = String, Header, example = "bellwether.v1"),
+    ),
+    responses((status = SWITCHING_PROTOCOLS, description = "The stream is open.")),
+)]
 async fn open(
     caller: Caller,
     access: web::Data<Access>,

@@ -57,8 +57,12 @@ fn read_patterns(listed: &str) -> BTreeSet<String> {
     patterns
 }
 
-/// A path of a pattern, whatever is there.
+/// A path of a pattern, whatever is there; the table's own where it leaves no part open.
 fn some_path(pattern: &str) -> String {
+    let listed = table().into_iter().find(|route| route.pattern == pattern && !route.path.contains('{'));
+    if let Some(route) = listed {
+        return route.path;
+    }
     let part = |part: &str| if part.starts_with('{') { "x".to_owned() } else { part.to_owned() };
     pattern.split('/').map(part).collect::<Vec<_>>().join("/")
 }

@@ -204,3 +204,73 @@ on_both!(requests_share_a_connection, async |app| {
         answers.push_str(std::str::from_utf8(&buffer[..read]).unwrap());
     }
 });
+
+on_both!(text_with_nul_is_refused_in_bodies, async |app| {
+    let app = app.with_flag("feature.a").await;
+    let f = configured(DEVELOPMENT, "feature.a", "");
+    let flag_of = |more: Value| {
+        let mut body = json!({"key": "b", "type": "json", "variations": [{"name": "a", "value": 1}]});
+        body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        app.post(FLAGS, &body)
+    };
+    let variations = json!({"variations": [{"name": "a", "value": {"b": ["\0"]}}]});
+    assert_eq!(flag_of(json!({"name": "a\0"})).await.faults(), ["/name"]);
+    assert_eq!(flag_of(json!({"tags": ["a", "\0"], "owner": 1})).await.faults(), ["/owner", "/tags/1"]);
+    assert_eq!(flag_of(json!({"metadata": {"a\0b": 1}})).await.faults(), ["/metadata/a\0b"]);
+    assert_eq!(flag_of(variations).await.faults(), ["/variations/0/value/b/0"]);
+    assert_eq!(app.patch(&flag("feature.a"), &json!({"owner": "\0"})).any_version().await.faults(), ["/owner"]);
+    let clause = json!({"attribute": "country", "op": "in", "values": ["NO", "\0"]});
+    let rules = json!([{"id": "r", "clauses": [clause], "serve": {"variation": "on"}}]);
+    let patch = app.patch(&f, &json!({"configuration": {"rules": rules}})).any_version().await;
+    assert_eq!(patch.faults(), ["/configuration/rules/0/clauses/0/values/1"]);
+    let reason = app.post(&configured(DEVELOPMENT, "feature.a", "/canary/start"), &json!({"reason": "\0"})).await;
+    assert_eq!(reason.faults(), ["/reason"]);
+    let batch = json!({"instance": "i\0", "application": "a", "sequence": 1, "windows": []});
+    let server = app.keys(DEVELOPMENT).server.clone();
+    assert_eq!(app.post("/api/v1/measurements", &batch).by(&server).await.faults(), ["/instance"]);
+    // A context is kept nowhere, and the SDKs evaluate any.
+    app.evaluate(DEVELOPMENT, "feature.a", &json!({"targetingKey": "u\0"})).await.expect(200);
+});
+
+on_both!(text_with_nul_is_refused_in_addresses, async |app| {
+    let app = app.with_flag("feature.a").await;
+    let server = app.keys(DEVELOPMENT).server.clone();
+    for path in [
+        "/api/v1/projects/default%00",
+        "/api/v1/projects/default/flags?q=%00",
+        "/api/v1/projects/default/flags?cursor=%00",
+        "/api/v1/audit?actor=a%00b",
+        "/api/v1/none%00",
+        "/health?%00",
+    ] {
+        app.get(path).await.problem(400, "malformed");
+    }
+    let target = configured(DEVELOPMENT, "feature.a", "/targets/on/u%00");
+    app.put_nothing(&target).await.problem(400, "malformed");
+    app.post("/ofrep/v1/evaluate/flags/a%00", &json!({})).by(&server).await.problem(400, "malformed");
+    // Encoded twice it is text like any other.
+    app.get("/api/v1/projects/default/flags?q=%2500").await.expect(200);
+});
+
+on_both!(only_what_a_list_gave_is_its_cursor, async |app| {
+    let f = configured(DEVELOPMENT, "canary.a", "/canary");
+    app.clone().with_flag("canary.a").await;
+    app.put(&f, &json!({})).await.expect(200);
+    for list in ["/api/v1/projects", "/api/v1/projects/default/environments", FLAGS, "/api/v1/audit"]
+        .map(str::to_owned)
+        .into_iter()
+        .chain(["/log", "/verdicts"].map(|rest| format!("{f}{rest}")))
+    {
+        for cursor in ["garbage", "default", "7", "feature.a", "", "%C3%BC"] {
+            assert_eq!(app.get(&format!("{list}?cursor={cursor}")).await.faults(), ["/cursor"], "{list} {cursor}");
+        }
+    }
+});
+
+on_both!(a_head_without_a_body_is_not_offered, async |app| {
+    for path in ["/health", FLAGS, "/openapi.json", "/docs"] {
+        let answer = app.call(Method::HEAD, path).await;
+        assert_eq!(answer.status, 405, "{answer}");
+        assert!(answer.header("allow").split(',').any(|method| method.trim() == "GET"), "{answer}");
+    }
+});

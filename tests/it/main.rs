@@ -12,6 +12,7 @@ mod canary;
 mod commands;
 mod demo;
 mod deploy;
+mod document;
 mod edge;
 mod flags;
 mod harness;

@@ -82,7 +82,7 @@ pub(crate) fn table() -> Vec<Route> {
 }
 
 fn open() -> Vec<Route> {
-    ["/health", "/health/live", "/health/ready"]
+    ["/health", "/health/live", "/health/ready", "/openapi.json", "/docs"]
         .map(|path| Route::new(Method::GET, path, Need::Nothing, 200))
         .into_iter()
         .chain([Route::new(Method::GET, "/api/v1/audit", Need::Viewer, 200)])
@@ -202,6 +202,9 @@ fn pages() -> Vec<Route> {
         open("/favicon.ico", 200),
         open("/static/app.css", 200),
         open("/static/pages.css", 200),
+        open("/static/docs.css", 200),
+        open("/static/docs.js", 200),
+        Route { path: "/docs/swagger-ui.css".to_owned(), ..open("/docs/{file}", 200) },
         open("/static/app.js", 200),
         open("/static/htmx.min.js", 200),
         open("/static/bell.svg", 200),

@@ -14,6 +14,7 @@ pub type Weight = (String, u32);
 
 /// Buckets that are served another variation than before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Move {
     /// The variation they were served.
     pub from: String,

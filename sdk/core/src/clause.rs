@@ -5,6 +5,7 @@ use crate::{Context, Fault, limits};
 
 /// One condition on one attribute; its values are alternatives.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = ServedClause))]
 pub struct Clause {
     /// A plain name, or a JSON Pointer when it starts with `/`.
     pub attribute: String,
@@ -23,6 +24,7 @@ pub struct Clause {
 
 /// How a clause compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Operator {
     /// The attribute is there and not null.

@@ -8,6 +8,7 @@ use crate::{CompiledFlag, Context, Release, TARGETING_KEY, bucket};
 
 /// Why a value was served: OpenFeature's reasons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Reason {
     /// The flag can only ever serve this value.
@@ -26,6 +27,7 @@ pub enum Reason {
 
 /// Why no value could be served: OpenFeature's error codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ErrorCode {
     /// There is no flag of that key.

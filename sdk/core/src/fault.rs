@@ -4,6 +4,7 @@ use serde::Serialize;
 
 /// One thing wrong with a document: where (a JSON Pointer, RFC 6901) and what.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Fault {
     /// JSON Pointer to the faulty member; empty for the whole document.
     pub pointer: String,

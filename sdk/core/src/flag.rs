@@ -9,6 +9,7 @@ pub const FALLTHROUGH: &str = "fallthrough";
 
 /// A flag as it is evaluated in one environment: what a snapshot and a change carry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = ServedFlag))]
 pub struct Flag {
     /// Unique in the project.
     pub key: String,
@@ -41,6 +42,7 @@ pub struct Flag {
 
 /// A named value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Variation {
     /// Unique in the flag.
@@ -51,6 +53,7 @@ pub struct Variation {
 
 /// The targeting keys that are served one variation whatever the rules say.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = ServedTarget))]
 pub struct Target {
     /// The variation served.
     pub variation: String,
@@ -60,6 +63,7 @@ pub struct Target {
 
 /// Serves when all its clauses match.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = ServedRule))]
 pub struct Rule {
     /// Unique in the flag; evaluations name it.
     pub id: String,
@@ -74,6 +78,7 @@ pub struct Rule {
 
 /// What a rule or the fallthrough serves.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = ServedServe))]
 #[serde(rename_all = "snake_case")]
 pub enum Serve {
     /// One variation for everyone.
@@ -84,6 +89,7 @@ pub enum Serve {
 
 /// A percentage split, stored as ranges of buckets so that every language serves it with integers alone.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = ServedSplit))]
 pub struct Split {
     /// The attribute whose value is hashed.
     #[serde(default = "targeting_key", skip_serializing_if = "is_targeting_key")]
@@ -99,6 +105,7 @@ pub struct Split {
 
 /// A canary or an experiment on one split of the flag: which arm a served user is in and what is measured.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = ServedRelease))]
 pub struct Release {
     /// Names the release in every measurement.
     pub id: String,
@@ -115,6 +122,7 @@ pub struct Release {
 
 /// The users that one variation of a release was served to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = ServedArm))]
 pub struct Arm {
     /// `treatment` or `control` in a canary.
     pub name: String,
@@ -124,6 +132,7 @@ pub struct Arm {
 
 /// A metric that a release watches.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct WatchedMetric {
     /// `request.error`, `request.duration_ms`, or a name of the application's own.
     pub metric: String,

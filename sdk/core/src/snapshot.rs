@@ -10,6 +10,7 @@ use crate::{CompiledFlag, Context, ErrorCode, Evaluation, Fault, Flag, Release};
 
 /// The whole state of one environment, as it is fetched.
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Snapshot {
     /// The environment's key.
     pub environment: String,
@@ -22,13 +23,16 @@ pub struct Snapshot {
     /// [`state_hash`] of the objects.
     pub hash: String,
     /// Each flag's JSON to the letter, because its digest is part of the hash.
+    #[cfg_attr(feature = "schema", schema(value_type = Vec<crate::Flag>))]
     pub flags: Vec<Box<RawValue>>,
     /// Likewise for segments; this version has none.
+    #[cfg_attr(feature = "schema", schema(value_type = Vec<serde_json::Value>, max_items = 0))]
     pub segments: Vec<Box<RawValue>>,
 }
 
 /// Number of objects in a snapshot.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Counts {
     /// Flags.
     pub flags: usize,

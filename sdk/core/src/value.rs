@@ -5,6 +5,7 @@ use crate::limits;
 
 /// What kind of value a flag's variations hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum ValueType {
     /// `true` or `false`.
@@ -20,6 +21,9 @@ pub enum ValueType {
 }
 
 impl ValueType {
+    /// Every type.
+    pub const ALL: [Self; 5] = [Self::Boolean, Self::String, Self::Integer, Self::Float, Self::Json];
+
     /// The name as it stands in the API.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -54,6 +54,7 @@ pub struct Window {
 
 /// The sufficient statistics of a window.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(untagged)]
 pub enum Summary {
     /// Errors, conversions.
@@ -64,6 +65,7 @@ pub enum Summary {
 
 /// Trials and hits.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Ratio {
     /// Trials.
     pub n: u64,
@@ -107,6 +109,7 @@ impl Ratio {
 
 /// Mergeable moments, extremes, a histogram and exact counts above the limits that guards watch.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 pub struct Values {
     /// How many values.
     pub n: u64,
@@ -122,6 +125,7 @@ pub struct Values {
     pub max: f64,
     /// Counts by bucket, bucket b being (1.04^(b−1), 1.04^b]; buckets without values are left out.
     #[serde(default, with = "pairs", skip_serializing_if = "BTreeMap::is_empty")]
+    #[cfg_attr(feature = "schema", schema(value_type = Vec<(i32, u64)>))]
     pub histogram: BTreeMap<i32, u64>,
     /// `(limit, count of values above it)`, limits rising.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

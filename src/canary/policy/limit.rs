@@ -1,11 +1,13 @@
 use bellwether_core::Fault;
 use deserr::{DeserializeError, Deserr, ErrorKind, IntoValue, Value, ValueKind, ValuePointerRef, take_cf_content};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Guard, Policy, Test, plain};
 
 /// A limit: a number, or a flag that holds it.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[schema(as = GuardLimit)]
 #[serde(untagged)]
 pub enum Limit {
     /// The limit itself.
@@ -15,15 +17,18 @@ pub enum Limit {
 }
 
 /// A flag's value times a scale.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Deserr)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, Deserr, ToSchema)]
+#[schema(as = GuardFlagLimit)]
 #[serde(deny_unknown_fields)]
 #[deserr(deny_unknown_fields)]
 pub struct FlagLimit {
     /// The key of a flag of the same project whose value is a number.
+    #[schema(value_type = crate::schema::Key)]
     pub flag: String,
     /// What one of its units is worth, such as 0.01 for a flag in percent; 1 by default.
     #[serde(default = "one", serialize_with = "plain")]
     #[deserr(default = one())]
+    #[schema(exclusive_minimum = 0)]
     pub scale: f64,
 }
 

@@ -2,6 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, OpenApi, ToSchema};
 
 use crate::error::Result;
 use crate::flags::{BulkInput, BulkItem, Flags};
@@ -11,17 +12,44 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.service(web::resource("/projects/{project}/flags:bulk").post(bulk));
 }
 
-#[derive(Deserialize)]
+/// The operation of [`routes`].
+#[derive(OpenApi)]
+#[openapi(paths(bulk))]
+pub(super) struct Document;
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Query {
+    /// That many flags may be archived at once.
+    #[param(value_type = bool, required = false)]
     confirm_shrink: Option<String>,
 }
 
 /// What became of each flag, in the order of the request.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = BulkDone)]
 struct Done {
+    /// One for each flag.
     items: Vec<BulkItem>,
 }
 
+/// Enables, disables, tags or archives many flags: all or nothing.
+#[utoipa::path(
+    post,
+    path = "/projects/{project}/flags:bulk",
+    operation_id = "changeFlags",
+    params(Query),
+    request_body(content = BulkInput, examples(
+        ("tag" = (summary = "Tag flags", value = json!({
+            "action": "tag", "flags": ["feature.new-dashboard"], "add": ["q3"], "remove": ["web"],
+        }))),
+        ("disable" = (summary = "Turn flags off in an environment", value = json!({
+            "action": "disable", "flags": ["feature.new-dashboard"], "environment": "development",
+            "reason": "The database is overloaded",
+        }))),
+    )),
+    responses((status = OK, body = Done)),
+)]
 async fn bulk(
     Staff(caller): Staff,
     flags: web::Data<Flags>,

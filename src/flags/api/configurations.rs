@@ -1,14 +1,16 @@
 //! `F` and its small verbs.
 
 use actix_web::{HttpResponse, web};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, OpenApi, ToSchema};
 
 use crate::access::Caller;
 use crate::error::Result;
-use crate::flags::{Configured, Flags, Place, Wanted};
+use crate::flags::{ConfigurationDocument, Configured, Flags, Place, Preview, RolloutInput, Wanted};
 use crate::http::{Json, caller::Staff, tagged, yes_or_no};
-use crate::version::IfMatch;
+use crate::version::{IfMatch, RequiredIfMatch};
 
+/// `F`.
 pub(super) const F: &str = "/projects/{project}/environments/{environment}/flags/{flag}";
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -37,9 +39,54 @@ impl TargetPath {
     }
 }
 
-#[derive(Deserialize)]
+/// The operations of [`routes`], by their paths under [`F`].
+#[derive(OpenApi)]
+#[openapi(paths(get, put, patch, enable, disable, rollout, target, untarget))]
+pub(super) struct Document;
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 pub(super) struct Query {
+    /// Changes nothing and answers who would move.
+    #[param(value_type = bool, required = false)]
     preview: Option<String>,
+}
+
+/// What a change answers.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = FlagConfigurationOrPreview)]
+pub(super) enum Outcome {
+    /// The configuration as it is now.
+    Configured(Configured),
+    /// With `?preview=true`, who would move.
+    Preview(Preview),
+}
+
+/// A merge patch (RFC 7396) of what GET answers.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its schema is used: what comes out is read as a whole")]
+struct ConfigurationPatch {
+    #[schema(required = false)]
+    configuration: ConfigurationMembers,
+}
+
+/// The members to change; null removes one that may be left out.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "as above")]
+struct ConfigurationMembers {
+    #[schema(required = false)]
+    enabled: bool,
+    #[schema(required = false)]
+    off_variation: String,
+    #[schema(value_type = Option<Vec<Object>>)]
+    targets: Option<()>,
+    #[schema(value_type = Option<Vec<Object>>)]
+    rules: Option<()>,
+    #[schema(value_type = Object, required = false)]
+    fallthrough: (),
 }
 
 impl Query {
@@ -53,10 +100,31 @@ pub(super) fn respond(configured: &Configured) -> HttpResponse {
     tagged(HttpResponse::Ok(), configured.version, configured)
 }
 
+/// Shows how an environment serves a flag.
+#[utoipa::path(get, path = "", operation_id = "getConfiguration", responses((status = OK, body = Configured)))]
 async fn get(Staff(caller): Staff, flags: web::Data<Flags>, path: web::Path<Place>) -> Result<HttpResponse> {
     Ok(respond(&flags.configured(&caller, path.into_inner()).await?))
 }
 
+/// Replaces how an environment serves a flag, by a document as GET gives it.
+#[utoipa::path(
+    put,
+    path = "",
+    operation_id = "replaceConfiguration",
+    params(Query, RequiredIfMatch),
+    request_body(content = ConfigurationDocument, example = json!({"configuration": {
+        "enabled": true,
+        "off_variation": "off",
+        "targets": [{"variation": "on", "keys": ["user-1"]}],
+        "rules": [{
+            "id": "nordic",
+            "clauses": [{"attribute": "country", "op": "in", "values": ["NO", "SE"]}],
+            "serve": {"variation": "on"},
+        }],
+        "fallthrough": {"split": {"weights": {"on": 25_000, "off": 75_000}}},
+    }})),
+    responses((status = OK, body = Outcome)),
+)]
 async fn put(
     Staff(caller): Staff,
     flags: web::Data<Flags>,
@@ -69,6 +137,19 @@ async fn put(
     configure(&caller, &flags, path.into_inner(), &query, if_match, Wanted::Whole(body.0)).await
 }
 
+/// Changes how an environment serves a flag, by a JSON Merge Patch.
+#[utoipa::path(
+    patch,
+    path = "",
+    operation_id = "changeConfiguration",
+    params(Query, RequiredIfMatch),
+    request_body(
+        content = ConfigurationPatch,
+        content_type = "application/merge-patch+json",
+        example = json!({"configuration": {"off_variation": "on"}}),
+    ),
+    responses((status = OK, body = Outcome)),
+)]
 async fn patch(
     Staff(caller): Staff,
     flags: web::Data<Flags>,
@@ -90,11 +171,21 @@ async fn configure(
     wanted: Wanted,
 ) -> Result<HttpResponse> {
     if query.preview()? {
-        return Ok(HttpResponse::Ok().json(flags.preview(caller, path, if_match, wanted).await?));
+        let preview = flags.preview(caller, path, if_match, wanted).await?;
+        return Ok(HttpResponse::Ok().json(Outcome::Preview(preview)));
     }
-    Ok(respond(&flags.configure(caller, path, if_match, wanted).await?))
+    let configured = flags.configure(caller, path, if_match, wanted).await?;
+    Ok(tagged(HttpResponse::Ok(), configured.version, &Outcome::Configured(configured)))
 }
 
+/// Lets a flag serve what it is configured to.
+#[utoipa::path(
+    put,
+    path = "/enable",
+    operation_id = "enableFlag",
+    params(IfMatch),
+    responses((status = OK, body = Configured)),
+)]
 async fn enable(
     Staff(caller): Staff,
     flags: web::Data<Flags>,
@@ -104,6 +195,14 @@ async fn enable(
     Ok(respond(&flags.switch(&caller, path.into_inner(), if_match, true).await?))
 }
 
+/// Serves the off variation to everyone: the kill switch.
+#[utoipa::path(
+    put,
+    path = "/disable",
+    operation_id = "disableFlag",
+    params(IfMatch),
+    responses((status = OK, body = Configured)),
+)]
 async fn disable(
     Staff(caller): Staff,
     flags: web::Data<Flags>,
@@ -113,6 +212,20 @@ async fn disable(
     Ok(respond(&flags.switch(&caller, path.into_inner(), if_match, false).await?))
 }
 
+/// Sets the shares of a flag's fallthrough, in percent with up to three decimals.
+///
+/// `percentage` is the share of a boolean flag's `true` variation, `weights` any split; exactly one is given.
+#[utoipa::path(
+    put,
+    path = "/rollout",
+    operation_id = "rollOutFlag",
+    params(Query, IfMatch),
+    request_body(content = RolloutInput, examples(
+        ("boolean" = (summary = "A share of a boolean flag", value = json!({"percentage": 25}))),
+        ("weights" = (summary = "Any split", value = json!({"weights": {"on": 40, "off": 60}}))),
+    )),
+    responses((status = OK, body = Outcome)),
+)]
 async fn rollout(
     Staff(caller): Staff,
     flags: web::Data<Flags>,
@@ -124,6 +237,15 @@ async fn rollout(
     configure(&caller, &flags, path.into_inner(), &query, if_match, Wanted::Rollout(body.0)).await
 }
 
+/// Serves one user a variation, whatever the rules say.
+#[utoipa::path(
+    put,
+    path = "/targets/{variation}/{key}",
+    operation_id = "addTarget",
+    params(IfMatch, ("key" = String, Path, description = "The user's targeting key.", example = "user-1",
+        min_length = 1, max_length = 1_000)),
+    responses((status = OK, body = Configured)),
+)]
 async fn target(
     Staff(caller): Staff,
     flags: web::Data<Flags>,
@@ -134,6 +256,15 @@ async fn target(
     Ok(respond(&flags.target(&caller, place, if_match, variation, key, true).await?))
 }
 
+/// Serves a user no longer anything of their own.
+#[utoipa::path(
+    delete,
+    path = "/targets/{variation}/{key}",
+    operation_id = "removeTarget",
+    params(IfMatch, ("key" = String, Path, description = "The user's targeting key.", example = "user-1",
+        min_length = 1, max_length = 1_000)),
+    responses((status = OK, body = Configured)),
+)]
 async fn untarget(
     Staff(caller): Staff,
     flags: web::Data<Flags>,

@@ -1,13 +1,17 @@
 //! `P/flags`, `P/flags/{key}`, and the environments whose making lays out every flag.
 
-use actix_web::{HttpResponse, web};
-use serde::Deserialize;
+use std::collections::HashMap;
 
-use crate::error::Result;
-use crate::flags::{FlagFilter, Flags, NewFlag};
+use actix_web::{HttpResponse, web};
+use bellwether_core::{Fault, Value, ValueType, Variation};
+use serde::Deserialize;
+use utoipa::{IntoParams, OpenApi, ToSchema};
+
+use crate::error::{Error, Result};
+use crate::flags::{FlagFilter, FlagView, Flags, Kind, NewFlag};
 use crate::http::{Json, Page, Paging, caller::Staff, tagged, yes_or_no};
-use crate::projects::Projects;
-use crate::version::IfMatch;
+use crate::projects::{Environment, NewEnvironment, Projects};
+use crate::version::{IfMatch, RequiredIfMatch};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -16,22 +20,97 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/projects/{project}/environments").get(environments).post(create_environment));
 }
 
-#[derive(Deserialize)]
+/// The operations of [`routes`] that are about flags.
+#[derive(OpenApi)]
+#[openapi(paths(list, create, get, patch, archive))]
+pub(super) struct Document;
+
+/// Those of [`routes`] that are about environments.
+#[derive(OpenApi)]
+#[openapi(paths(environments, create_environment))]
+pub(super) struct Environments;
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Query {
+    /// Part of the key, name or description, whatever the case.
+    #[param(value_type = String, required = false)]
     q: Option<String>,
+    /// One of its tags.
+    #[param(value_type = String, required = false)]
     tag: Option<String>,
+    /// What it is for.
+    #[param(value_type = Kind, required = false)]
     kind: Option<String>,
+    /// The type of its values.
     #[serde(rename = "type")]
+    #[param(value_type = ValueType, required = false)]
     value_type: Option<String>,
+    /// Who looks after it, to the letter.
+    #[param(value_type = String, required = false)]
     owner: Option<String>,
+    /// Archived ones instead of those in use.
+    #[param(value_type = bool, required = false)]
     archived: Option<String>,
 }
 
-#[derive(Deserialize)]
+/// A merge patch (RFC 7396) of a flag's definition: null resets a member that has a default.
+#[derive(ToSchema)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its schema is used: what comes out is read as a whole")]
+struct FlagPatch {
+    #[schema(required = false)]
+    kind: Kind,
+    #[schema(required = false, min_length = 1, max_length = 200)]
+    name: String,
+    #[schema(max_length = 10_000)]
+    description: Option<String>,
+    #[schema(max_items = 50)]
+    tags: Option<Vec<String>>,
+    #[schema(max_length = 200)]
+    owner: Option<String>,
+    client_visible: Option<bool>,
+    #[schema(required = false, min_items = 1, max_items = 64)]
+    variations: Vec<Variation>,
+    metadata: Option<HashMap<String, Value>>,
+    /// `false` brings an archived flag back.
+    archived: Option<bool>,
+}
+
+impl Query {
+    /// What is asked for. What is unclear is refused: taken for something else, the list would say what is not so.
+    fn filter(self) -> Result<FlagFilter> {
+        let Self { q: text, tag, kind, value_type, owner, archived } = self;
+        let mut faults = Vec::new();
+        let mut one_of = |pointer: &str, given: Option<&str>, known: &[&str]| {
+            if given.is_some_and(|given| !known.contains(&given)) {
+                faults.push(Fault::new(pointer, format!("is one of {}", known.join(", "))));
+            }
+        };
+        one_of("/kind", kind.as_deref(), &Kind::ALL.map(Kind::name));
+        one_of("/type", value_type.as_deref(), &ValueType::ALL.map(ValueType::name));
+        one_of("/archived", archived.as_deref(), &["true", "false"]);
+        Error::unless_empty(faults)?;
+        Ok(FlagFilter { text, tag, kind, value_type, owner, archived: archived.as_deref() == Some("true") })
+    }
+}
+
+#[derive(Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
 struct Purge {
+    /// Removes a flag that is archived, and its history, for good; for admins.
+    #[param(value_type = bool, required = false)]
     purge: Option<String>,
 }
 
+/// Lists a project's flags, by key.
+#[utoipa::path(
+    get,
+    path = "/projects/{project}/flags",
+    operation_id = "listFlags",
+    params(Query, Paging),
+    responses((status = OK, body = Page<FlagView>)),
+)]
 async fn list(
     Staff(caller): Staff,
     flags: web::Data<Flags>,
@@ -40,12 +119,24 @@ async fn list(
     paging: web::Query<Paging>,
 ) -> Result<HttpResponse> {
     let limit = paging.limit()?;
-    let Query { q: text, tag, kind, value_type, owner, archived } = query.into_inner();
-    let filter = FlagFilter { text, tag, kind, value_type, owner, archived: archived.as_deref() == Some("true") };
+    let filter = query.into_inner().filter()?;
     let all = flags.list(&caller, path.into_inner(), filter).await?;
-    Ok(HttpResponse::Ok().json(paging.slice(all, limit, |flag| &flag.key)))
+    Ok(HttpResponse::Ok().json(paging.slice(all, limit, |flag| &flag.key)?))
 }
 
+/// Creates a flag, which every environment serves off.
+///
+/// In every environment it is enabled and serves its off variation, so nothing changes until somebody rolls it out.
+#[utoipa::path(
+    post,
+    path = "/projects/{project}/flags",
+    operation_id = "createFlag",
+    request_body(content = NewFlag, example = json!({
+        "key": "page.size", "type": "integer", "kind": "config", "name": "Page size", "tags": ["web"],
+        "variations": [{"name": "large", "value": 50}, {"name": "small", "value": 20}],
+    })),
+    responses((status = CREATED, body = FlagView)),
+)]
 async fn create(
     Staff(caller): Staff,
     flags: web::Data<Flags>,
@@ -56,12 +147,35 @@ async fn create(
     Ok(tagged(HttpResponse::Created(), created.version, &created))
 }
 
+/// Shows a flag, archived or not.
+#[utoipa::path(
+    get,
+    path = "/projects/{project}/flags/{key}",
+    operation_id = "getFlag",
+    responses((status = OK, body = FlagView)),
+)]
 async fn get(Staff(caller): Staff, flags: web::Data<Flags>, path: web::Path<(String, String)>) -> Result<HttpResponse> {
     let (project, key) = path.into_inner();
     let found = flags.get(&caller, project, key).await?;
     Ok(tagged(HttpResponse::Ok(), found.version, &found))
 }
 
+/// Changes a flag by a JSON Merge Patch.
+///
+/// What SDKs can see of it becomes a new version in every environment; then it takes an operator where one of them is
+/// production.
+#[utoipa::path(
+    patch,
+    path = "/projects/{project}/flags/{key}",
+    operation_id = "changeFlag",
+    params(RequiredIfMatch),
+    request_body(
+        content = FlagPatch,
+        content_type = "application/merge-patch+json",
+        example = json!({"name": "The new dashboard", "tags": ["web", "q3"]}),
+    ),
+    responses((status = OK, body = FlagView)),
+)]
 async fn patch(
     Staff(caller): Staff,
     flags: web::Data<Flags>,
@@ -74,6 +188,14 @@ async fn patch(
     Ok(tagged(HttpResponse::Ok(), changed.version, &changed))
 }
 
+/// Archives a flag: SDKs no longer know it. With `purge`, an archived one is removed for good.
+#[utoipa::path(
+    delete,
+    path = "/projects/{project}/flags/{key}",
+    operation_id = "archiveFlag",
+    params(Purge, RequiredIfMatch),
+    responses((status = NO_CONTENT)),
+)]
 async fn archive(
     Staff(caller): Staff,
     flags: web::Data<Flags>,
@@ -91,6 +213,14 @@ async fn archive(
     Ok(HttpResponse::NoContent().finish())
 }
 
+/// Lists a project's environments, in their order.
+#[utoipa::path(
+    get,
+    path = "/projects/{project}/environments",
+    operation_id = "listEnvironments",
+    params(Paging),
+    responses((status = OK, body = Page<Environment>)),
+)]
 async fn environments(
     Staff(caller): Staff,
     projects: web::Data<Projects>,
@@ -99,11 +229,20 @@ async fn environments(
 ) -> Result<HttpResponse> {
     let limit = paging.limit()?;
     let all = projects.environments(&caller, path.into_inner()).await?;
-    let start = paging.cursor().and_then(|cursor| all.iter().position(|e| e.key == cursor)).map_or(0, |at| at + 1);
-    let rest = all.into_iter().skip(start).take(limit + 1).collect();
-    Ok(HttpResponse::Ok().json(Page::of(rest, limit, |environment| environment.key.clone())))
+    let after = paging.number()?;
+    let rest = all.into_iter().filter(|environment| after.is_none_or(|after| environment.position > after));
+    let rest = rest.take(limit + 1).collect();
+    Ok(HttpResponse::Ok().json(Page::of(rest, limit, |environment| environment.position.to_string())))
 }
 
+/// Creates an environment, in which every flag is served off.
+#[utoipa::path(
+    post,
+    path = "/projects/{project}/environments",
+    operation_id = "createEnvironment",
+    request_body(content = NewEnvironment, example = json!({"key": "qa", "name": "QA", "production": false})),
+    responses((status = CREATED, body = Environment)),
+)]
 async fn create_environment(
     Staff(caller): Staff,
     flags: web::Data<Flags>,

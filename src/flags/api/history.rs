@@ -2,11 +2,12 @@
 
 use actix_web::{HttpResponse, web};
 use serde::Deserialize;
+use utoipa::OpenApi;
 
-use super::configurations::{F, Query, respond};
+use super::configurations::{F, Outcome, Query};
 use crate::error::{Error, Result};
-use crate::flags::{Flags, Place};
-use crate::http::{Json, Page, Paging, caller::Staff};
+use crate::flags::{Flags, Place, RestoreInput, Version};
+use crate::http::{Json, Page, Paging, caller::Staff, tagged};
 use crate::version::IfMatch;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -14,6 +15,11 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource(format!("{F}/history")).get(list))
         .service(web::resource(format!("{F}/history/{{version}}/restore")).post(restore));
 }
+
+/// The operations of [`routes`], by their paths under [`F`].
+#[derive(OpenApi)]
+#[openapi(paths(list, restore))]
+pub(super) struct Document;
 
 #[derive(Deserialize)]
 struct VersionPath {
@@ -31,6 +37,14 @@ impl VersionPath {
     }
 }
 
+/// Lists the versions of a flag's configuration in an environment, newest first, with what each changed.
+#[utoipa::path(
+    get,
+    path = "/history",
+    operation_id = "listVersions",
+    params(Paging),
+    responses((status = OK, body = Page<Version>)),
+)]
 async fn list(
     Staff(caller): Staff,
     flags: web::Data<Flags>,
@@ -42,9 +56,18 @@ async fn list(
     Error::unless_empty(refused.into_iter().flatten().flat_map(Error::faults).cloned().collect())?;
     let before = before?.map(|before| u64::try_from(before).unwrap_or_default());
     let (items, next) = flags.history(&caller, path.into_inner(), before, limit?).await?;
-    Ok(HttpResponse::Ok().json(Page { items, next_cursor: next.map(|next| next.to_string()) }))
+    Ok(HttpResponse::Ok().json(Page::ending(items, next)))
 }
 
+/// Brings an old version back, as a new one.
+#[utoipa::path(
+    post,
+    path = "/history/{version}/restore",
+    operation_id = "restoreVersion",
+    params(Query, IfMatch),
+    request_body(content = Option<RestoreInput>, example = json!({"reason": "It was better before"})),
+    responses((status = OK, body = Outcome)),
+)]
 async fn restore(
     Staff(caller): Staff,
     flags: web::Data<Flags>,
@@ -57,7 +80,8 @@ async fn restore(
     let input = body.read_or_default()?;
     if query.preview()? {
         let restoration = flags.restoration(&caller, place, if_match, version).await?;
-        return Ok(HttpResponse::Ok().json(restoration.preview));
+        return Ok(HttpResponse::Ok().json(Outcome::Preview(restoration.preview)));
     }
-    Ok(respond(&flags.restore(&caller, place, if_match, version, input).await?))
+    let configured = flags.restore(&caller, place, if_match, version, input).await?;
+    Ok(tagged(HttpResponse::Ok(), configured.version, &Outcome::Configured(configured)))
 }

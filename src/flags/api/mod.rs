@@ -8,6 +8,8 @@ mod ofrep;
 mod snapshot;
 
 use actix_web::web;
+use utoipa::OpenApi as _;
+use utoipa::openapi::OpenApi;
 
 /// The routes under `/api/v1`.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -21,4 +23,31 @@ pub fn routes(config: &mut web::ServiceConfig) {
 /// The routes under `/ofrep/v1`.
 pub fn ofrep_routes(config: &mut web::ServiceConfig) {
     config.service(web::resource("/evaluate/flags/{key}").post(ofrep::evaluate));
+}
+
+/// The operations on flags, by their paths under `/api/v1`.
+#[must_use]
+pub fn document() -> OpenApi {
+    definitions::Document::openapi()
+        .merge_from(bulk::Document::openapi())
+        .nest(configurations::F, configurations::Document::openapi())
+        .nest(configurations::F, history::Document::openapi())
+}
+
+/// The operations on environments that are about every flag in them, by their paths under `/api/v1`.
+#[must_use]
+pub fn environments_document() -> OpenApi {
+    definitions::Environments::openapi()
+}
+
+/// The operations of SDKs, by their paths under `/api/v1`.
+#[must_use]
+pub fn sdk_document() -> OpenApi {
+    snapshot::Document::openapi()
+}
+
+/// The operations of OFREP, by their paths under `/ofrep/v1`.
+#[must_use]
+pub fn ofrep_document() -> OpenApi {
+    ofrep::Document::openapi()
 }

@@ -3,11 +3,31 @@
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::Bytes;
 use actix_web::{HttpRequest, HttpResponse, web};
+use bellwether_core::Snapshot;
+use utoipa::OpenApi;
 
 use crate::access::Caller;
 use crate::error::Result;
 use crate::flags::{Coding, Flags};
 
+/// The operation of [`get`].
+#[derive(OpenApi)]
+#[openapi(paths(get))]
+pub(super) struct Document;
+
+/// Gives the whole environment, as its SDKs need it.
+///
+/// The body is compressed by zstd or gzip for those who accept it.
+#[utoipa::path(
+    get,
+    path = "/snapshot",
+    operation_id = "getSnapshot",
+    params(("If-None-Match" = Option<String>, Header, description = "The `ETag` of the snapshot at hand.")),
+    responses(
+        (status = OK, body = Snapshot, headers(("ETag" = String, description = "Epoch and revision."))),
+        (status = NOT_MODIFIED, description = "It is the snapshot at hand."),
+    ),
+)]
 pub(super) async fn get(caller: Caller, flags: web::Data<Flags>, request: HttpRequest) -> Result<HttpResponse> {
     let environment = flags.live().environment(caller.server_environment()?)?;
     let served = environment.served();

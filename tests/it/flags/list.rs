@@ -73,3 +73,15 @@ on_both!(pages_follow_each_other, async |app| {
         assert_eq!(app.get(&format!("{FLAGS}?limit={limit}")).await.faults(), ["/limit"], "{limit}");
     }
 });
+
+on_both!(a_filter_that_is_not_understood_is_refused, async |app| {
+    for (query, pointers) in [
+        ("kind=releases", vec!["/kind"]),
+        ("type=bool", vec!["/type"]),
+        ("archived=yes", vec!["/archived"]),
+        ("archived=&type=x&kind=", vec!["/archived", "/kind", "/type"]),
+    ] {
+        assert_eq!(app.get(&format!("{FLAGS}?{query}")).await.faults(), pointers, "{query}");
+    }
+    app.get(&format!("{FLAGS}?archived=false&kind=release&type=boolean")).await.expect(200);
+});
