@@ -56,9 +56,13 @@ async fn round(canaries: &Canaries) -> Result<()> {
     let active = canaries.store.read(Part::Configuration, store::active).await?;
     for canary in active {
         let (flag, environment) = (canary.flag_id, canary.environment_id);
-        if let Err(cause) = follow(canaries, canary).await {
+        match follow(canaries, canary).await {
+            Ok(()) => {}
+            Err(Error::Unavailable(cause)) => return Err(Error::Unavailable(cause)),
             // One that can't be judged must not keep the others from being judged.
-            tracing::error!(cause = %source(&cause), flag, environment, "a canary could not be judged");
+            Err(cause) => {
+                tracing::error!(cause = %source(&cause), flag, environment, "a canary could not be judged");
+            }
         }
     }
     Ok(())

@@ -9,6 +9,9 @@ use super::output::{LogFormat, start_log};
 use crate::app::App;
 use crate::config::Given;
 
+/// Sent to a process that writes past the limit on the size of a file; the same number on Linux and the BSDs.
+const SIGXFSZ: i32 = 25;
+
 #[derive(Debug, Args)]
 pub(super) struct Arguments {
     /// Where to listen; port 0 takes a free one. [default: 127.0.0.1:8080]
@@ -47,6 +50,8 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
         Some(path) => given.or_file(path)?,
         None => given,
     };
+    // Whoever takes the signal does not die of it: the write fails, which is all that is to happen.
+    let _file_too_large = signal(SignalKind::from_raw(SIGXFSZ))?;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let app = App::start(given.settings()?).await?;
     tokio::select! {

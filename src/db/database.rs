@@ -9,6 +9,7 @@ use diesel::r2d2::{ConnectionManager, Pool, PooledConnection, R2D2Connection};
 use diesel::sqlite::SqliteConnection;
 use diesel::{Connection as _, RunQueryDsl as _};
 
+use super::outage::one_line;
 use super::postgres;
 use super::{Connection, WAIT};
 use crate::error::{Error, Result};
@@ -83,7 +84,7 @@ impl Patience {
             Self::Until(deadline) => deadline.saturating_duration_since(Instant::now()),
             Self::Command => WAIT,
         };
-        pool.get_timeout(time).map_err(|error| Error::Unavailable(error.into()))
+        pool.get_timeout(time).map_err(|error| Error::Unavailable(one_line(&error.to_string()).into()))
     }
 }
 

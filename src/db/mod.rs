@@ -8,6 +8,7 @@ mod database;
 mod error;
 mod lock;
 mod migrations;
+mod outage;
 mod postgres;
 mod postgres_url;
 pub(crate) mod schema;

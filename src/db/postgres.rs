@@ -7,6 +7,7 @@ use diesel::r2d2::{ConnectionManager, CustomizeConnection, Error, Pool};
 use diesel::sql_types::{Bool, Integer, Nullable, Text};
 
 use super::database::{Database, Durability, Pools};
+use super::outage::{Outage, one_line};
 use super::url::PostgresUrl;
 use super::{OpenError, READERS, WAIT};
 
@@ -34,8 +35,9 @@ pub(super) fn take_turn(
 pub(super) fn open(url: &PostgresUrl) -> Result<(Database, Database), OpenError> {
     let unreachable = |reason: String| OpenError::Unreachable { url: url.to_string(), reason };
     check(url).map_err(unreachable)?;
+    let outage = Outage::default();
     let open = |durability, readers, lock| -> Result<Database, OpenError> {
-        let pool = |size| pool(url, size, Session { durability }).map_err(unreachable);
+        let pool = |size| pool(url, size, Session { durability }, outage.clone()).map_err(unreachable);
         Ok(Database::Postgres(Pools { writer: pool(1)?, readers: pool(readers)? }, lock))
     };
     Ok((open(Durability::Full, READERS, CONFIGURATION)?, open(Durability::Relaxed, MEASUREMENT_READERS, MEASUREMENTS)?))
@@ -77,13 +79,7 @@ fn check(url: &PostgresUrl) -> Result<(), String> {
     if server.standby {
         return Err("it is a standby, which takes no writes; give the primary's host".to_owned());
     }
-    let mut session = Session { durability: Durability::Full };
-    session.set(&mut connection).map_err(|error| one_line(&error.to_string()))
-}
-
-/// The server's words, which may be of several lines, in one.
-fn one_line(text: &str) -> String {
-    text.split('\n').map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join("; ")
+    Session { durability: Durability::Full }.set(&mut connection).map_err(|error| one_line(&error.to_string()))
 }
 
 /// The settings of each connection.
@@ -94,19 +90,20 @@ struct Session {
 
 impl CustomizeConnection<PgConnection, Error> for Session {
     fn on_acquire(&self, connection: &mut PgConnection) -> Result<(), Error> {
-        Self::set(&mut self.clone(), connection).map_err(Error::QueryError)
+        self.set(connection).map_err(Error::QueryError)
     }
 }
 
 impl Session {
-    fn set(&mut self, connection: &mut PgConnection) -> QueryResult<()> {
+    fn set(self, connection: &mut PgConnection) -> QueryResult<()> {
         let commit = match self.durability {
-            Durability::Full => "on",
-            Durability::Relaxed => "off",
+            // What waits for replicas too stays as the database has it.
+            Durability::Full => "coalesce(nullif(current_setting('synchronous_commit'), 'off'), 'on')",
+            Durability::Relaxed => "'off'",
         };
         // A session that vanished in a transaction keeps its locks until the server notices: soon.
         connection.batch_execute(&format!(
-            "SET synchronous_commit = {commit};
+            "SELECT set_config('synchronous_commit', {commit}, false);
              SET default_transaction_isolation = 'read committed';
              SET statement_timeout = '5s';
              SET lock_timeout = {lock};
@@ -121,13 +118,19 @@ impl Session {
 
 /// A pool of at most `size` connections, each tried before it is handed out: a server that came back is noticed by the
 /// first who asks.
-fn pool(url: &PostgresUrl, size: u32, session: Session) -> Result<Pool<ConnectionManager<PgConnection>>, String> {
+fn pool(
+    url: &PostgresUrl,
+    size: u32,
+    session: Session,
+    outage: Outage,
+) -> Result<Pool<ConnectionManager<PgConnection>>, String> {
     Pool::builder()
         .max_size(size)
         .min_idle(Some(1))
         .connection_timeout(WAIT)
         .test_on_check_out(true)
         .connection_customizer(Box::new(session))
+        .error_handler(Box::new(outage))
         .build(ConnectionManager::new(url.reveal()))
         .map_err(|error| one_line(&error.to_string()))
 }

@@ -10,6 +10,7 @@ use diesel::sql_types::{BigInt, Integer, Text};
 use diesel::sqlite::SqliteConnection;
 
 use super::database::{Database, Durability, Pools};
+use super::outage::Outage;
 use super::{Held, OpenError, READERS, WAIT};
 use crate::files;
 
@@ -107,6 +108,7 @@ fn pool(path: &str, size: u32, pragmas: Pragmas) -> Result<Pool<ConnectionManage
         .connection_timeout(WAIT)
         .test_on_check_out(false)
         .connection_customizer(Box::new(pragmas))
+        .error_handler(Box::new(Outage::default()))
         .build(ConnectionManager::new(path))
         .map_err(|error| error.to_string())
 }

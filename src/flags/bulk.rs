@@ -336,7 +336,8 @@ fn check_shrink(connection: &mut Connection<'_>, project: &Project, flags: &[Fla
 }
 
 /// Whether so many of the flags in use are so large a part of them that it has to be confirmed: all, or more than half.
-fn shrinks(used: usize, dropped: usize) -> bool {
+#[must_use]
+pub fn shrinks(used: usize, dropped: usize) -> bool {
     dropped > 0 && (dropped >= used || dropped * 2 > used)
 }
 

@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use arc_swap::ArcSwap;
 use bellwether_core::message::FromServer;
 use bellwether_core::{Counts, RawValue, Snapshot, State};
-use tokio::sync::broadcast;
+use tokio::sync::{Notify, broadcast};
 
 use super::encoding::Encoded;
 use super::publish::Published;
-use super::store;
+use super::{reconcile, store};
 use crate::db::{Connection, Part, Store};
 use crate::error::{Error, Result};
 use crate::projects::{self, Environment};
@@ -25,6 +25,7 @@ const QUEUE: usize = 256;
 pub struct Live {
     store: Store,
     environments: Arc<ArcSwap<HashMap<i64, Arc<LiveEnvironment>>>>,
+    doubts: Arc<Notify>,
 }
 
 /// One environment in memory.
@@ -77,7 +78,7 @@ impl Live {
             }
             Ok(environments)
         })?;
-        Ok(Self { store, environments: Arc::new(ArcSwap::from_pointee(environments)) })
+        Ok(Self { store, environments: Arc::new(ArcSwap::from_pointee(environments)), doubts: Arc::default() })
     }
 
     /// The environment of that id. One that was created since the start is read when it is first asked for.
@@ -106,6 +107,35 @@ impl Live {
                 self.reload(change.environment);
             }
         }
+    }
+
+    /// Something may have been committed that was not taken in: the store did not say.
+    pub(super) fn doubt(&self) {
+        self.doubts.notify_one();
+    }
+
+    /// Waits for a doubt.
+    pub(super) async fn doubted(&self) {
+        self.doubts.notified().await;
+    }
+
+    /// Takes in what the store has and memory lacks.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub(super) async fn reconcile(&self) -> Result<()> {
+        let live = self.clone();
+        // In the order of the commits: it waits for one that is under way, and none comes in between.
+        let after = move |stored: &Vec<(i64, u64)>| {
+            for (id, revision) in stored {
+                let known = live.environments.load().get(id).cloned();
+                if known.is_some_and(|known| known.served().state.revision() < *revision) {
+                    tracing::warn!(environment = id, revision, "a change was made whose commit had no answer");
+                    live.reload(*id);
+                }
+            }
+        };
+        self.store.write_then(Part::Configuration, reconcile::revisions, after).await.map(drop)
     }
 
     /// Reads an environment from the store. One that is known already stays the one that subscribers listen to.

@@ -17,6 +17,7 @@ mod overview;
 pub mod pages;
 mod preview;
 mod publish;
+mod reconcile;
 mod rollout;
 mod service;
 pub mod share;
@@ -28,7 +29,7 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 pub use archive::Attached;
-pub use bulk::{Bulk, BulkAction, BulkInput, BulkItem};
+pub use bulk::{Bulk, BulkAction, BulkInput, BulkItem, shrinks};
 pub use change::{Edited, Place, edit, exists, roll_out};
 pub use configuration::{Configuration, ConfigurationDocument};
 pub use definition::{Definition, DefinitionInput, Kind, NewFlag};
@@ -40,6 +41,7 @@ pub use overview::{Overview, Standing};
 pub use pages::{CanaryNote, CanarySource};
 pub use preview::{PlacedMove, Preview};
 pub use publish::Published;
+pub use reconcile::reconcile;
 pub use rollout::{RolloutInput, Wanted};
 pub use service::{FlagFilter, Flags};
 

@@ -1,7 +1,11 @@
 //! The flag list, and the cell of one environment that its switch swaps.
 
+mod archive;
+mod ask;
+mod bulk;
 mod canaries;
 mod cell;
+mod history;
 mod list;
 mod state;
 mod switch;
@@ -11,12 +15,15 @@ use askama::Template;
 
 pub use canaries::{CanaryNote, CanarySource};
 
+use crate::error::Result;
+use crate::http::PageCaller;
 use crate::http::display::{Moment, Tone, counted};
 use crate::http::links::{self, Place};
+use crate::http::shell::Choice;
 use crate::http::shell::{ReachSource, Shell};
-use crate::projects::Projects;
+use crate::projects::{Frame, Projects};
 
-use super::Flags;
+use super::{FlagFilter, Flags};
 
 /// What the pages of flags ask.
 #[derive(Clone)]
@@ -31,12 +38,28 @@ pub struct Desk {
     pub reach: ReachSource,
 }
 
+impl Desk {
+    /// What surrounds a page of a project, the counts of the rail included.
+    async fn frame(&self, user: &PageCaller, project: String) -> Result<Frame> {
+        let mut frame = Frame::open(&self.projects, &self.reach, user, project.clone()).await?;
+        let notes = self.canaries.of(&user.caller, &project).await?;
+        frame.shell.counts = notes.counts(self.flags.list(&user.caller, project, FlagFilter::default()).await?.len());
+        Ok(frame)
+    }
+}
+
 /// The routes under `/ui`.
 pub fn routes(config: &mut web::ServiceConfig) {
     let f = "/projects/{project}/environments/{environment}/flags/{flag}";
     let switch = |way: &str| web::resource(format!("{f}/{way}"));
+    let archived = |act: &str| web::resource(format!("/projects/{{project}}/flags/{{key}}/{act}"));
     config
         .service(web::resource("/projects/{project}/flags").get(list::show))
+        .service(web::resource("/projects/{project}/flags/bulk").post(bulk::run))
+        .service(archived("unarchive").get(archive::ask::<false>).post(archive::act::<false>))
+        .service(archived("purge").get(archive::ask::<true>).post(archive::act::<true>))
+        .service(web::resource(format!("{f}/history")).get(history::show))
+        .service(web::resource(format!("{f}/history/{{version}}/restore")).get(history::ask).post(history::restore))
         .service(switch("enable").get(switch::ask::<true>).post(switch::turn::<true>))
         .service(switch("disable").get(switch::ask::<false>).post(switch::turn::<false>));
 }
@@ -55,6 +78,8 @@ pub struct FlagListPage {
     pub environments: Vec<Environment>,
     /// The flags that the search and the filter let through.
     pub flags: Vec<FlagRow>,
+    /// What this user may do with many flags at once, each with the value of the field.
+    pub bulk: Vec<Choice>,
     /// How many flags change themselves right now: canaries that run.
     pub changing: u64,
     /// The server's address as clients reach it, for the commands of an empty list: `http://127.0.0.1:8080`.
@@ -98,6 +123,8 @@ pub struct FlagRow {
     pub tags: Vec<String>,
     /// A cell for each environment, in the order of the columns.
     pub cells: Vec<SwitchCell>,
+    /// The versions of what it serves where it last changed.
+    pub history: String,
     /// When it last changed, in any environment.
     pub changed: Moment,
     /// Who changed it: a user, a token, the guard.

@@ -13,7 +13,7 @@ use super::store::{self, FlagRecord};
 use super::{Configuration, Configured, FlagView, Live, NewFlag, Preview};
 use crate::access::{Caller, Role};
 use crate::db::{Connection, Part, Store};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::projects::{self, Environment, NewEnvironment};
 use crate::version::IfMatch;
 
@@ -75,8 +75,11 @@ impl Flags {
             Ok((outcome, published))
         };
         let after = move |(_, published): &Change<T>| live.take(published);
-        let (outcome, _) = self.store.write_then(Part::Configuration, work, after).await?;
-        Ok(outcome)
+        let done = self.store.write_then(Part::Configuration, work, after).await;
+        if matches!(done, Err(Error::Unavailable(_))) {
+            self.live.doubt();
+        }
+        done.map(|(outcome, _)| outcome)
     }
 
     /// The flags of a project that pass, by key.

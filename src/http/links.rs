@@ -57,6 +57,18 @@ fn list_query(search: &str, show: &str) -> String {
     if parts.is_empty() { String::new() } else { format!("?{}", parts.join("&")) }
 }
 
+/// What acts on many flags at once, asking first.
+#[must_use]
+pub fn flags_bulk(project: &str) -> String {
+    format!("{}/bulk", flags(project))
+}
+
+/// What acts on an archived flag, asking first.
+#[must_use]
+pub fn archived_flag(project: &str, flag: &str, act: &str) -> String {
+    format!("{}/{}/{act}", flags(project), encoded(flag))
+}
+
 /// The flags of a project in the admin API, below the server's address.
 #[must_use]
 pub fn api_flags(project: &str) -> String {
@@ -91,6 +103,21 @@ impl Place {
     #[must_use]
     pub fn switch_question(&self, on: bool, search: &str, show: &str) -> String {
         format!("{}{}", self.switch(on), list_query(search, show))
+    }
+
+    /// The versions of the flag's configuration, or those before one.
+    #[must_use]
+    pub fn history(&self, before: Option<u64>) -> String {
+        before.map_or_else(
+            || format!("{}/history", self.root()),
+            |before| format!("{}/history?before={before}", self.root()),
+        )
+    }
+
+    /// The page that asks before a version is restored, and what its form posts to.
+    #[must_use]
+    pub fn restore(&self, version: u64) -> String {
+        format!("{}/history/{version}/restore", self.root())
     }
 
     /// The canary's page.

@@ -10,7 +10,6 @@ mod access;
 mod audit;
 mod canary;
 mod commands;
-mod crash;
 mod demo;
 mod deploy;
 mod document;

@@ -2,6 +2,7 @@
 
 mod browser;
 mod canary;
+mod history;
 
 use bellwether::access::{Origin, Role};
 use bellwether::db::{Connection, Part};

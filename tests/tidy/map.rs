@@ -4,12 +4,15 @@ use std::collections::BTreeSet;
 
 use crate::tree::File;
 
-/// The entries of the map, each with what is said of it.
-fn entries(page: &str) -> Vec<(&str, &str)> {
+/// What the map names, each with what is said of it.
+fn entries(page: &str) -> Vec<(String, String)> {
     let after = page.split_once("## Where things are").map_or("", |(_, after)| after);
     let block = after.split_once("```text\n").map_or("", |(_, block)| block);
     let block = block.split_once("```").map_or("", |(block, _)| block);
-    block.lines().flat_map(|line| names(line).into_iter().map(move |name| (name, line))).collect()
+    // A line that begins with a space goes on with the one before.
+    let whole = block.replace("\n ", " ");
+    let named = |line: &str| names(line).into_iter().map(|name| (name.to_owned(), line.to_owned())).collect::<Vec<_>>();
+    whole.lines().flat_map(named).collect()
 }
 
 /// A line begins with names, a comma after each but the last.
@@ -46,7 +49,7 @@ pub(crate) fn faults(page: &str, files: &[File]) -> Vec<String> {
             faults.push(format!("ARCHITECTURE.md: the map does not name {path}"));
         }
     }
-    let said = entries.iter().find(|(name, _)| *name == "tests").map_or("", |(_, said)| said);
+    let said = entries.iter().find(|(name, _)| *name == "tests").map_or("", |(_, said)| said.as_str());
     for part in parts("tests") {
         // A test's file and the folder of its parts go by one name.
         let name = part.trim_end_matches(".rs");

@@ -4,7 +4,8 @@ use std::io;
 use std::path::Path;
 
 /// Where the project's text is. Build output lies elsewhere.
-const ROOTS: [&str; 9] = ["src", "sdk", "tests", "benches", "templates", "static", "migrations", ".ci", ".github"];
+const ROOTS: [&str; 10] =
+    ["src", "sdk", "tests", "benches", "templates", "static", "migrations", "deploy", ".ci", ".github"];
 
 /// Folders within them that others fill.
 const FOREIGN: [&str; 3] = ["target", "node_modules", "screenshots"];

@@ -28,6 +28,11 @@ impl<'p> Cells<'p> {
         Self { user, csrf: user.csrf(), notes, project, search, show }
     }
 
+    /// The project's key.
+    pub(super) fn project(&self) -> &str {
+        self.project
+    }
+
     /// The cell of a flag where it stands.
     pub(super) fn cell(&self, flag: &FlagView, standing: &Standing) -> SwitchCell {
         let served = state(&flag.definition, &standing.configuration);

@@ -1,15 +1,17 @@
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde::Deserialize;
 
+use super::archive::ArchivePage;
+use super::bulk;
 use super::canaries::CanaryNotes;
 use super::cell::Cells;
 use super::{Desk, Environment, Filter, FlagListPage, FlagRow};
 use crate::clock;
 use crate::error::Result;
-use crate::flags::{Overview, Standing};
+use crate::flags::{FlagFilter, Overview, Standing};
 use crate::http::display::{Moment, Tone};
 use crate::http::shell::Section;
-use crate::http::{PageCaller, page};
+use crate::http::{PageCaller, links, page};
 use crate::projects::Frame;
 
 /// What the list is to show, as it stands in the address.
@@ -29,10 +31,11 @@ enum Show {
     Canaries,
     RolledBack,
     TurnedOff,
+    Archived,
 }
 
 impl Show {
-    const ALL: [Self; 4] = [Self::All, Self::Canaries, Self::RolledBack, Self::TurnedOff];
+    const ALL: [Self; 5] = [Self::All, Self::Canaries, Self::RolledBack, Self::TurnedOff, Self::Archived];
 
     /// In the address.
     fn key(self) -> &'static str {
@@ -41,6 +44,7 @@ impl Show {
             Self::Canaries => "canaries",
             Self::RolledBack => "rolled-back",
             Self::TurnedOff => "off",
+            Self::Archived => "archived",
         }
     }
 
@@ -55,6 +59,7 @@ impl Show {
             Self::Canaries => "Canaries",
             Self::RolledBack => "Rolled back",
             Self::TurnedOff => "Turned off",
+            Self::Archived => "Archived",
         }
     }
 
@@ -65,6 +70,8 @@ impl Show {
             Self::Canaries => any(&|standing| notes.on(standing).is_some()),
             Self::RolledBack => any(&|standing| notes.on(standing).is_some_and(|note| !note.runs())),
             Self::TurnedOff => any(&|standing| !standing.configuration.enabled),
+            // The list is of those in use.
+            Self::Archived => false,
         }
     }
 }
@@ -79,8 +86,18 @@ pub(super) async fn show(
     let project = path.into_inner();
     let all = desk.flags.overview(&user.caller, project.clone()).await?;
     let notes = desk.canaries.of(&user.caller, &project).await?;
+    let archived = FlagFilter { text: Some(query.q.trim().to_owned()), archived: true, ..FlagFilter::default() };
+    let archived = desk.flags.list(&user.caller, project.clone(), archived).await?;
     let frame = Frame::open(&desk.projects, &desk.reach, &user, project).await?;
-    page::render(&list(&user, frame, &all, &notes, query.into_inner(), page::server(&request)))
+    let in_archive = Show::named(&query.show) == Show::Archived;
+    let mut list = list(&user, frame, &all, &notes, query.into_inner(), page::server(&request));
+    let count = archived.len() as u64;
+    list.filters.iter_mut().filter(|one| one.show == Show::Archived.key()).for_each(|one| one.count = count);
+    list.filters.retain(|filter| filter.show != Show::Archived.key() || in_archive || count > 0);
+    if !in_archive {
+        return page::render(&list);
+    }
+    page::render(&ArchivePage::new(&user, list, &archived))
 }
 
 fn list(
@@ -109,6 +126,7 @@ fn list(
     };
     // What was taken back is worth a filter only when there is such a flag.
     let offered = |filter: &Filter| filter.count > 0 || filter.show != Show::RolledBack.key();
+    let offers = bulk::choices(user, &environments);
     let cells = Cells::new(user, notes, &shell.project, &shell.search, show.key());
     let column = |one: crate::projects::Environment| Environment { key: one.key, production: one.production };
     FlagListPage {
@@ -117,15 +135,17 @@ fn list(
         environments: environments.into_iter().map(column).collect(),
         flags: found.iter().filter(|flag| show.passes(flag, notes)).map(|flag| row(&cells, flag)).collect(),
         changing: shell.counts.canaries,
+        bulk: offers,
         server,
         shell,
     }
 }
 
 fn row(cells: &Cells<'_>, Overview { flag, standings }: &Overview) -> FlagRow {
-    let defined = (flag.updated_at, &flag.updated_by);
-    let changes = standings.iter().map(|standing| (standing.updated_at, &standing.updated_by));
-    let (at, by) = changes.fold(defined, |last, change| if change.0 > last.0 { change } else { last });
+    let latest = standings.iter().reduce(|last, one| if one.updated_at > last.updated_at { one } else { last });
+    let changed = latest.map(|standing| (standing.updated_at, &standing.updated_by));
+    let (at, by) = changed.filter(|change| change.0 > flag.updated_at).unwrap_or((flag.updated_at, &flag.updated_by));
+    let environment = latest.map(|standing| standing.environment.clone()).unwrap_or_default();
     FlagRow {
         key: flag.key.clone(),
         name: flag.definition.name.clone(),
@@ -133,6 +153,8 @@ fn row(cells: &Cells<'_>, Overview { flag, standings }: &Overview) -> FlagRow {
         owner: flag.definition.owner.clone(),
         tags: flag.definition.tags.clone(),
         cells: standings.iter().map(|standing| cells.cell(flag, standing)).collect(),
+        history: links::Place { environment, project: cells.project().to_owned(), flag: flag.key.clone() }
+            .history(None),
         changed: Moment::new(at, clock::now()),
         changed_by: by.clone(),
     }

@@ -4,9 +4,8 @@ use serde::Deserialize;
 use super::cell::Cells;
 use super::{ConfirmPage, Desk};
 use crate::error::Result;
-use crate::flags::{FlagFilter, Place};
+use crate::flags::Place;
 use crate::http::{PageCaller, Posted, links, page};
-use crate::projects::Frame;
 use crate::version::IfMatch;
 
 /// The list that the switch stands in, and what confirms that it is meant.
@@ -57,14 +56,13 @@ pub(super) async fn ask<const ON: bool>(
     }
     let notes = desk.canaries.of(&user.caller, &place.project).await?;
     let cell = Cells::new(&user, &notes, &place.project, &list.q, &list.show).cell(&flag, &standing);
-    let mut shell = Frame::open(&desk.projects, &desk.reach, &user, place.project.clone()).await?.shell;
-    shell.counts = notes.counts(desk.flags.list(&user.caller, place.project, FlagFilter::default()).await?.len());
+    let mut shell = desk.frame(&user, place.project.clone()).await?.shell;
     shell.title = format!("{} {} in {}", cell.verb(), place.flag, place.environment);
     shell.production = standing.production;
     page::render(&ConfirmPage { shell, cell })
 }
 
-fn linked(place: &Place) -> links::Place {
+pub(super) fn linked(place: &Place) -> links::Place {
     let Place { project, environment, flag } = place.clone();
     links::Place { project, environment, flag }
 }

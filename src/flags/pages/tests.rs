@@ -42,6 +42,7 @@ fn page() -> FlagListPage {
             Environment { key: "production".to_owned(), production: true },
         ],
         flags: vec![FlagRow {
+            history: "/history".to_owned(),
             key: "feature.new-dashboard".to_owned(),
             name: "The rebuilt dashboard".to_owned(),
             kind: "release".to_owned(),

@@ -104,7 +104,8 @@ impl Postgres {
         format!("postgres://bellwether:{PASSWORD}@127.0.0.1:{}/postgres", self.port)
     }
 
-    fn control(&self) -> Command {
+    /// A command of `pg_ctl` about this server.
+    pub(crate) fn control(&self) -> Command {
         let mut control = as_user(&self.programs.join("pg_ctl"));
         control.args(["-s", "-w", "-D"]).arg(self.data());
         control

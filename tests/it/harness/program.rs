@@ -72,6 +72,11 @@ impl Site {
     pub(crate) async fn new(backend: Backend) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = backend.url(folder.path());
+        Self::at(url, folder).await
+    }
+
+    /// At this URL, with this folder for what lies beside the store.
+    pub(crate) async fn at(url: String, folder: tempfile::TempDir) -> Self {
         let ran = run(&["init", "--json", "--database-url", &url]).await;
         assert_eq!((ran.code, ran.stderr.as_str()), (0, ""), "{ran:?}");
         Self { secrets: serde_json::from_str(&ran.stdout).unwrap(), url, folder }
@@ -126,6 +131,11 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
+    /// Whoever has this credential, over connections of its own.
+    pub(crate) fn new(token: &str) -> Self {
+        Self { http: client(), token: token.to_owned() }
+    }
+
     /// A request by the admin.
     pub(crate) fn call(&self, origin: &str, method: Method, path: &str) -> Call {
         Call::new(self.http.clone(), origin.to_owned(), method, path).by(&self.token)
@@ -158,7 +168,7 @@ impl Program {
         let Ok(address) = within("the server to listen", address).await else {
             return Err(said.lock().unwrap().clone());
         };
-        let caller = Caller { http: client(), token: token.to_owned() };
+        let caller = Caller::new(token);
         Ok(Self { child, address, said, listening, caller })
     }
 
@@ -167,20 +177,9 @@ impl Program {
         self.caller.call(&self.origin(), method, path)
     }
 
-    /// Who asks, apart from the server.
-    pub(crate) fn caller(&self) -> Caller {
-        self.caller.clone()
-    }
-
     /// Its URL.
     pub(crate) fn origin(&self) -> String {
         format!("http://{}", self.address)
-    }
-
-    /// Kills the process, which gets no chance to do anything about it.
-    pub(crate) async fn kill(mut self) {
-        self.child.start_kill().unwrap();
-        within("the end of the process", self.child.wait()).await.unwrap();
     }
 
     /// Sends a signal by its name and waits for the end; the exit code, and all that was said on standard error.

@@ -1,3 +1,5 @@
+use std::net::SocketAddr;
+
 use bellwether_core::message::{FromServer, PROTOCOL};
 use bellwether_core::{Change, Snapshot, State};
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -23,13 +25,18 @@ impl Socket {
 
     /// Connects through a TCP socket with settings of its own.
     pub(crate) async fn over(socket: TcpSocket, app: &TestApp, key: Option<&str>) -> Result<Self, u16> {
-        let mut request = format!("ws://{}/api/v1/stream", app.address()).into_client_request().unwrap();
+        Self::at(socket, app.address(), key).await
+    }
+
+    /// Connects to a server at this address.
+    pub(crate) async fn at(socket: TcpSocket, address: SocketAddr, key: Option<&str>) -> Result<Self, u16> {
+        let mut request = format!("ws://{address}/api/v1/stream").into_client_request().unwrap();
         request.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(PROTOCOL));
         if let Some(key) = key {
             let bearer = HeaderValue::from_str(&format!("Bearer {key}")).unwrap();
             request.headers_mut().insert(AUTHORIZATION, bearer);
         }
-        let stream = within("the connection", socket.connect(app.address())).await.unwrap();
+        let stream = within("the connection", socket.connect(address)).await.unwrap();
         match within("the handshake", client_async(request, stream)).await {
             Ok((socket, response)) => {
                 assert_eq!(response.headers()[SEC_WEBSOCKET_PROTOCOL], PROTOCOL);
