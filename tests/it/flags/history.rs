@@ -260,6 +260,8 @@ on_both!(a_restore_and_a_change_do_not_overwrite_each_other, async |app| {
     let app = app.with_flag("feature.a").await;
     app.roll_out(PRODUCTION, "feature.a", 25.0).await;
     for round in 0..5 {
+        // Version 1 is not in force, so that restoring it is a change.
+        app.roll_out(PRODUCTION, "feature.a", f64::from(10 + round)).await;
         let version = app.configured(PRODUCTION, "feature.a").await["version"].as_u64().unwrap();
         let path = configured(PRODUCTION, "feature.a", "/rollout");
         let put = app.put(&path, &json!({"percentage": 50 + round})).version(version);
