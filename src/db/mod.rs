@@ -6,6 +6,7 @@
 mod connection;
 mod database;
 mod error;
+mod lane;
 mod lock;
 mod migrations;
 mod outage;
@@ -17,9 +18,7 @@ mod time;
 mod url;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use tokio::sync::Semaphore;
+use std::time::Duration;
 
 pub use connection::Connection;
 pub(crate) use connection::on_backend;
@@ -29,19 +28,13 @@ pub use migrations::{Direction, Migration};
 pub use time::Timestamp;
 pub use url::{DatabaseUrl, PostgresUrl, UrlError};
 
-use crate::error::{Error, Result};
-use database::{Database, Patience, Progress};
+use crate::error::Result;
+use database::Database;
 
-/// How long a call waits for a connection and for its turn to write before the store counts as down.
+/// How long a call waits for a connection, and for a database that answers nobody, before the store counts as down.
 const WAIT: Duration = Duration::from_millis(1_500);
-/// When a call is answered whose work has not begun: the store is down.
-const ANSWER: Duration = Duration::from_millis(1_700);
-/// When a call is answered whose work has begun and does not end. Its outcome is not known then.
-const OUTCOME: Duration = Duration::from_secs(10);
 /// Connections that read at once.
 const READERS: u32 = 4;
-/// Blocking calls at once; others wait, and are told that the store does not answer when that takes too long.
-const BLOCKING: usize = 64;
 
 /// The configuration store and the measurement store behind it.
 ///
@@ -51,7 +44,6 @@ const BLOCKING: usize = 64;
 pub struct Store {
     configuration: Database,
     measurements: Database,
-    blocking: Arc<Semaphore>,
     shown: String,
     _held: Option<Arc<Held>>,
 }
@@ -81,8 +73,7 @@ impl Store {
                 (configuration, measurements, None)
             }
         };
-        let blocking = Arc::new(Semaphore::new(BLOCKING));
-        Ok(Self { configuration, measurements, blocking, shown: url.to_string(), _held: held })
+        Ok(Self { configuration, measurements, shown: url.to_string(), _held: held })
     }
 
     /// Runs `query` on a reading connection, off the async threads.
@@ -95,7 +86,7 @@ impl Store {
         F: FnOnce(&mut Connection<'_>) -> Result<T> + Send + 'static,
     {
         let database = self.database(part).clone();
-        self.blocking(move |patience, progress| database.read(patience, progress, query)).await
+        database.reads.clone().run(move |call| database.read(call, query)).await
     }
 
     /// Runs `change` in one immediate transaction, off the async threads.
@@ -121,7 +112,7 @@ impl Store {
         A: FnOnce(&T) + Send + 'static,
     {
         let database = self.database(part).clone();
-        self.blocking(move |patience, progress| database.write(patience, progress, change, after)).await
+        database.writes.clone().run(move |call| database.write(call, change, after)).await
     }
 
     /// Runs `query` on a reading connection on this thread: for commands, which have nothing else to do.
@@ -129,7 +120,8 @@ impl Store {
     /// # Errors
     /// As [`Store::read`].
     pub fn read_now<T>(&self, part: Part, query: impl FnOnce(&mut Connection<'_>) -> Result<T>) -> Result<T> {
-        self.database(part).read(Patience::Command, &Progress::default(), query)
+        let database = self.database(part);
+        database.read(&database.reads.command(), query)
     }
 
     /// Runs `change` in one transaction on this thread: for commands.
@@ -137,7 +129,8 @@ impl Store {
     /// # Errors
     /// As [`Store::write`].
     pub fn write_now<T>(&self, part: Part, change: impl FnOnce(&mut Connection<'_>) -> Result<T>) -> Result<T> {
-        self.database(part).write(Patience::Command, &Progress::default(), change, |_| ())
+        let database = self.database(part);
+        database.write(&database.writes.command(), change, |_| ())
     }
 
     /// Brings the schema up to date; the names of the migrations that ran.
@@ -160,37 +153,6 @@ impl Store {
         match part {
             Part::Configuration => &self.configuration,
             Part::Measurements => &self.measurements,
-        }
-    }
-
-    /// Runs `work` off the async threads, and answers in bounded time whatever becomes of it.
-    async fn blocking<T, W>(&self, work: W) -> Result<T>
-    where
-        T: Send + 'static,
-        W: FnOnce(Patience, &Progress) -> Result<T> + Send + 'static,
-    {
-        let start = Instant::now();
-        let place = tokio::time::timeout(WAIT, self.blocking.clone().acquire_owned());
-        let permit = place.await.map_err(|late| Error::Unavailable(late.into()))?.map_err(Error::internal)?;
-        let progress = Arc::new(Progress::default());
-        let mut task = tokio::task::spawn_blocking({
-            let progress = progress.clone();
-            move || {
-                let outcome = work(Patience::Until(start + WAIT), &progress);
-                drop(permit);
-                outcome
-            }
-        });
-        let late = match tokio::time::timeout(ANSWER.saturating_sub(start.elapsed()), &mut task).await {
-            Ok(done) => return done.map_err(Error::internal)?,
-            Err(late) => late,
-        };
-        if progress.give_up() {
-            return Err(Error::Unavailable(late.into()));
-        }
-        match tokio::time::timeout(OUTCOME.saturating_sub(start.elapsed()), task).await {
-            Ok(done) => done.map_err(Error::internal)?,
-            Err(late) => Err(Error::Unavailable(late.into())),
         }
     }
 }

@@ -13,8 +13,6 @@ use super::{OpenError, READERS, WAIT};
 
 /// Oldest PostgreSQL that is served, as `server_version_num` has it: older ones are not maintained any more.
 const OLDEST: i32 = 140_000;
-/// Connections that read measurements at once: the guards' and the pages'.
-const MEASUREMENT_READERS: u32 = 2;
 
 /// Numbers of the parts' locks.
 const CONFIGURATION: i32 = 1;
@@ -36,11 +34,11 @@ pub(super) fn open(url: &PostgresUrl) -> Result<(Database, Database), OpenError>
     let unreachable = |reason: String| OpenError::Unreachable { url: url.to_string(), reason };
     check(url).map_err(unreachable)?;
     let outage = Outage::default();
-    let open = |durability, readers, lock| -> Result<Database, OpenError> {
+    let open = |durability, lock| -> Result<Database, OpenError> {
         let pool = |size| pool(url, size, Session { durability }, outage.clone()).map_err(unreachable);
-        Ok(Database::Postgres(Pools { writer: pool(1)?, readers: pool(readers)? }, lock))
+        Ok(Database::postgres(Pools { writer: pool(1)?, readers: pool(READERS)? }, lock))
     };
-    Ok((open(Durability::Full, READERS, CONFIGURATION)?, open(Durability::Relaxed, MEASUREMENT_READERS, MEASUREMENTS)?))
+    Ok((open(Durability::Full, CONFIGURATION)?, open(Durability::Relaxed, MEASUREMENTS)?))
 }
 
 #[derive(QueryableByName)]

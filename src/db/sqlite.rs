@@ -30,7 +30,7 @@ pub(super) fn open(path: &Path) -> Result<(Database, Database, Held), OpenError>
     let open = |path: &str, durability| -> Result<Database, OpenError> {
         let unreadable = |reason| OpenError::Unreadable { path: path.to_owned(), reason };
         let pool = |size| pool(path, size, Pragmas { durability }).map_err(unreadable);
-        Ok(Database::Sqlite(Pools { writer: pool(1)?, readers: pool(READERS)? }))
+        Ok(Database::sqlite(Pools { writer: pool(1)?, readers: pool(READERS)? }))
     };
     let beside = path.with_extension("measurements.db").display().to_string();
     Ok((open(&shown, Durability::Full)?, open(&beside, Durability::Relaxed)?, held))
