@@ -157,3 +157,6 @@ impl Call {
         self.patience == Patience::Command
     }
 }
+
+#[cfg(test)]
+mod tests;
