@@ -99,7 +99,18 @@ pub struct App {
 /// # Errors
 /// [`StartError::Open`] or [`StartError::Load`].
 pub fn open(url: &crate::db::DatabaseUrl) -> Result<Store, StartError> {
-    let store = Store::open(url)?;
+    prepared(Store::open(url)?)
+}
+
+/// As [`open`], while no server has the store open.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_alone(url: &crate::db::DatabaseUrl) -> Result<Store, StartError> {
+    prepared(Store::open_alone(url)?)
+}
+
+fn prepared(store: Store) -> Result<Store, StartError> {
     for name in store.migrate(Direction::Up)? {
         tracing::info!(name, "migrated");
     }

@@ -61,6 +61,9 @@ pub enum Error {
     /// The store does not answer.
     #[error("the store does not answer; flags are still evaluated from memory")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The store fell silent in the midst of it.
+    #[error("the store has not answered, and whether this was done is not known; read it again before you repeat it")]
+    OutcomeUnknown(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// Our own fault.
     #[error("the server failed; its log has the details under this request's id")]
     Internal(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -3,6 +3,7 @@
 
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 /// Creates a folder and those above it.
@@ -11,6 +12,14 @@ use std::path::Path;
 /// As the file system says.
 pub(crate) fn create_folder(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)
+}
+
+/// Sees to it that a file is there; a new one is for this user alone.
+///
+/// # Errors
+/// As the file system says.
+pub(crate) fn create_private(path: &Path) -> io::Result<()> {
+    OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(drop)
 }
 
 /// A text file's content.

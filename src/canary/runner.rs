@@ -58,7 +58,7 @@ async fn round(canaries: &Canaries) -> Result<()> {
         let (flag, environment) = (canary.flag_id, canary.environment_id);
         match follow(canaries, canary).await {
             Ok(()) => {}
-            Err(Error::Unavailable(cause)) => return Err(Error::Unavailable(cause)),
+            Err(gone @ (Error::Unavailable(_) | Error::OutcomeUnknown(_))) => return Err(gone),
             // One that can't be judged must not keep the others from being judged.
             Err(cause) => {
                 tracing::error!(cause = %source(&cause), flag, environment, "a canary could not be judged");

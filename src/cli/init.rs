@@ -42,7 +42,7 @@ struct Keys {
 }
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    let store = crate::app::open(&arguments.store.database_url)?;
+    let store = crate::app::open_alone(&arguments.store.database_url)?;
     let Some(secrets) = store.write_now(Part::Configuration, set_up)? else {
         bail!("this store is set up already; its passwords and keys were printed then and are not kept");
     };

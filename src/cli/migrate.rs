@@ -36,7 +36,7 @@ pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
                 output::complain("this deletes the tables of the last migration with their data; add --yes to do it");
                 return Ok(Outcome::Negative);
             }
-            report(&Store::open(&down.store.database_url)?.migrate(Direction::Down)?, "taken back");
+            report(&Store::open_alone(&down.store.database_url)?.migrate(Direction::Down)?, "taken back");
         }
         Step::Status(store) => {
             for migration in Store::open(&store.database_url)?.migrations()? {

@@ -10,7 +10,7 @@ mod serve;
 
 use std::process::ExitCode;
 
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ErrorKind};
 use clap::{Args, Parser, Subcommand};
 
 use crate::config::{DATABASE_URL, LISTEN};
@@ -88,7 +88,10 @@ pub fn run() -> ExitCode {
 /// What is wrong with the arguments. A value that can't be used is not repeated: a URL may hold a password.
 fn refused(error: clap::Error) -> ExitCode {
     match std::error::Error::source(&error) {
-        Some(cause) if error.kind() == ErrorKind::ValueValidation => failed(&anyhow::anyhow!("{cause}")),
+        Some(cause) if error.kind() == ErrorKind::ValueValidation => match error.get(ContextKind::InvalidArg) {
+            Some(argument) => failed(&anyhow::anyhow!("{argument}: {cause}")),
+            None => failed(&anyhow::anyhow!("{cause}")),
+        },
         _ => error.exit(),
     }
 }

@@ -21,7 +21,7 @@ pub(super) struct Arguments {
 pub(super) const ERROR_LIMIT: &str = "rollback.error-rate-threshold";
 
 pub(super) fn run(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    let store = crate::app::open(&arguments.store.database_url)?;
+    let store = crate::app::open_alone(&arguments.store.database_url)?;
     let caller = Caller::system("command");
     for key in store.write_now(Part::Configuration, |c| seed(c, &caller))? {
         output::say(&key);

@@ -69,7 +69,7 @@ impl Lane {
         }
         match timeout_at((start + OUTCOME).into(), task).await {
             Ok(done) => done.map_err(Error::internal)?,
-            Err(late) => Err(Error::Unavailable(late.into())),
+            Err(late) => Err(Error::OutcomeUnknown(late.into())),
         }
     }
 

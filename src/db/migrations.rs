@@ -70,6 +70,7 @@ pub(super) fn run(store: &Store, direction: Direction) -> Result<Vec<String>, St
             for part in PARTS {
                 names.extend(within(store, part, |c| on_backend!(c, |c| up(c, part)))?);
             }
+            names.sort();
             Ok(names)
         }
         Direction::Down => {

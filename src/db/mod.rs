@@ -18,7 +18,7 @@ mod time;
 mod url;
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub use connection::Connection;
 pub(crate) use connection::on_backend;
@@ -28,7 +28,7 @@ pub use migrations::{Direction, Migration};
 pub use time::Timestamp;
 pub use url::{DatabaseUrl, PostgresUrl, UrlError};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use database::Database;
 
 /// How long a call waits for a connection, and for a database that answers nobody, before the store counts as down.
@@ -48,6 +48,15 @@ pub struct Store {
     _held: Option<Arc<Held>>,
 }
 
+/// What a store is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Usage {
+    /// To serve what it holds, from memory.
+    Server,
+    /// To change it from outside.
+    Command,
+}
+
 /// Which of the two databases a query is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
@@ -63,13 +72,40 @@ impl Store {
     /// # Errors
     /// An [`OpenError`] that says what to do.
     pub fn open(url: &DatabaseUrl) -> Result<Self, OpenError> {
+        Self::open_for(url, Usage::Server)
+    }
+
+    /// As [`Store::open`], for a command that changes what a server would not see: none may have the store open.
+    ///
+    /// # Errors
+    /// As [`Store::open`], and [`OpenError::InUse`].
+    pub fn open_alone(url: &DatabaseUrl) -> Result<Self, OpenError> {
+        let store = Self::open_for(url, Usage::Command)?;
+        let servers = |c: &mut Connection<'_>| match c {
+            // The file's lock has kept others out.
+            Connection::Sqlite(_) => Ok(0),
+            Connection::Postgres(c) => Ok(postgres::servers(c)?),
+        };
+        let unknown = |error: Error| OpenError::Unreachable { url: store.shown.clone(), reason: error.to_string() };
+        // One that has just ended may still be there.
+        let late = Instant::now() + WAIT;
+        while store.read_now(Part::Configuration, servers).map_err(unknown)? > 0 {
+            if Instant::now() > late {
+                return Err(OpenError::InUse { path: store.shown });
+            }
+            std::thread::sleep(WAIT / 30);
+        }
+        Ok(store)
+    }
+
+    fn open_for(url: &DatabaseUrl, usage: Usage) -> Result<Self, OpenError> {
         let (configuration, measurements, held) = match url {
             DatabaseUrl::Sqlite(path) => {
                 let (configuration, measurements, held) = sqlite::open(path)?;
                 (configuration, measurements, Some(Arc::new(held)))
             }
             DatabaseUrl::Postgres(url) => {
-                let (configuration, measurements) = postgres::open(url)?;
+                let (configuration, measurements) = postgres::open(url, usage)?;
                 (configuration, measurements, None)
             }
         };

@@ -4,19 +4,23 @@ use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
 use diesel::prelude::*;
 use diesel::r2d2::{ConnectionManager, CustomizeConnection, Error, Pool};
-use diesel::sql_types::{Bool, Integer, Nullable, Text};
+use diesel::sql_types::{BigInt, Bool, Integer, Nullable, Text};
 
 use super::database::{Database, Durability, Pools};
 use super::outage::{Outage, one_line};
 use super::url::PostgresUrl;
-use super::{OpenError, READERS, WAIT};
+use super::{OpenError, READERS, Usage, WAIT};
 
 /// Oldest PostgreSQL that is served, as `server_version_num` has it: older ones are not maintained any more.
 const OLDEST: i32 = 140_000;
 
+/// The first number of this schema's locks: other schemas of the database have stores of their own.
+const SPACE: &str = "hashtext('bellwether ' || current_schema())";
 /// Numbers of the parts' locks.
 const CONFIGURATION: i32 = 1;
 const MEASUREMENTS: i32 = 2;
+/// Held in common by every server, as long as it has the store open.
+const SERVERS: i32 = 3;
 
 /// For commands: a migration may take as long as it takes.
 pub(super) const UNHURRIED: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '60s'";
@@ -25,18 +29,34 @@ pub(super) const UNHURRIED: &str = "SET LOCAL statement_timeout = 0; SET LOCAL l
 pub(super) fn take_turn(
     part: i32,
 ) -> impl RunQueryDsl<PgConnection> + diesel::query_dsl::methods::ExecuteDsl<PgConnection> {
-    diesel::sql_query("SELECT pg_advisory_xact_lock(hashtext('bellwether ' || current_schema()), $1)")
-        .bind::<Integer, _>(part)
+    diesel::sql_query(format!("SELECT pg_advisory_xact_lock({SPACE}, $1)")).bind::<Integer, _>(part)
+}
+
+#[derive(QueryableByName)]
+struct Servers {
+    #[diesel(sql_type = BigInt)]
+    number: i64,
+}
+
+/// How many servers have this schema's store open.
+pub(super) fn servers(connection: &mut PgConnection) -> QueryResult<i64> {
+    let query = format!(
+        "SELECT count(*) AS number FROM pg_locks
+         WHERE locktype = 'advisory' AND granted AND classid = {SPACE}::oid AND objid = {SERVERS}
+           AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+    );
+    Ok(diesel::sql_query(query).get_result::<Servers>(connection)?.number)
 }
 
 /// Opens the database: configuration and measurements by pools of their own, so that neither waits for the other.
-pub(super) fn open(url: &PostgresUrl) -> Result<(Database, Database), OpenError> {
+pub(super) fn open(url: &PostgresUrl, usage: Usage) -> Result<(Database, Database), OpenError> {
     let unreachable = |reason: String| OpenError::Unreachable { url: url.to_string(), reason };
     check(url).map_err(unreachable)?;
     let outage = Outage::default();
     let open = |durability, lock| -> Result<Database, OpenError> {
-        let pool = |size| pool(url, size, Session { durability }, outage.clone()).map_err(unreachable);
-        Ok(Database::postgres(Pools { writer: pool(1)?, readers: pool(READERS)? }, lock))
+        let pool = |size, serves| pool(url, size, Session { durability, serves }, outage.clone()).map_err(unreachable);
+        let serves = usage == Usage::Server && durability == Durability::Full;
+        Ok(Database::postgres(Pools { writer: pool(1, serves)?, readers: pool(READERS, false)? }, lock))
     };
     Ok((open(Durability::Full, CONFIGURATION)?, open(Durability::Relaxed, MEASUREMENTS)?))
 }
@@ -77,13 +97,17 @@ fn check(url: &PostgresUrl) -> Result<(), String> {
     if server.standby {
         return Err("it is a standby, which takes no writes; give the primary's host".to_owned());
     }
-    Session { durability: Durability::Full }.set(&mut connection).map_err(|error| one_line(&error.to_string()))
+    Session { durability: Durability::Full, serves: false }
+        .set(&mut connection)
+        .map_err(|error| one_line(&error.to_string()))
 }
 
 /// The settings of each connection.
 #[derive(Clone, Copy, Debug)]
 struct Session {
     durability: Durability,
+    /// Whether it shows others that a server has the store open.
+    serves: bool,
 }
 
 impl CustomizeConnection<PgConnection, Error> for Session {
@@ -99,6 +123,9 @@ impl Session {
             Durability::Full => "coalesce(nullif(current_setting('synchronous_commit'), 'off'), 'on')",
             Durability::Relaxed => "'off'",
         };
+        if self.serves {
+            connection.batch_execute(&format!("SELECT pg_advisory_lock_shared({SPACE}, {SERVERS})"))?;
+        }
         // A session that vanished in a transaction keeps its locks until the server notices: soon.
         connection.batch_execute(&format!(
             "SELECT set_config('synchronous_commit', {commit}, false);

@@ -29,6 +29,8 @@ pub(super) fn open(path: &Path) -> Result<(Database, Database, Held), OpenError>
         .ok_or_else(|| OpenError::InUse { path: shown.clone() })?;
     let open = |path: &str, durability| -> Result<Database, OpenError> {
         let unreadable = |reason| OpenError::Unreadable { path: path.to_owned(), reason };
+        // Its companions take over who may read it.
+        files::create_private(Path::new(path)).map_err(|error| unreadable(error.to_string()))?;
         let pool = |size| pool(path, size, Pragmas { durability }).map_err(unreadable);
         Ok(Database::sqlite(Pools { writer: pool(1)?, readers: pool(READERS)? }))
     };

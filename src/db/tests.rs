@@ -32,6 +32,7 @@ fn urls_of_files() {
 fn urls_of_servers() {
     for (text, shown) in [
         ("postgres://ada:hunter2@db.example.com:5433/flags", "postgres://ada@db.example.com:5433/flags"),
+        ("POSTGRES://db/flags", "postgres://db/flags"),
         ("postgresql://db/flags?sslmode=disable&application_name=x", "postgres://db/flags"),
         ("postgres://ada:h%2Fu%23n@[::1]/flags", "postgres://ada@[::1]/flags"),
         ("postgres:///flags?host=/run/postgresql", "postgres:///run/postgresql/flags"),
@@ -48,6 +49,8 @@ fn a_wrong_url_is_a_sentence_without_its_password() {
     for (text, says) in [
         ("mysql://user:hunter2@host/db", "is of `mysql`, which is not known"),
         ("host/db?password=hunter2", "does not say which database"),
+        ("sqlite://a.db?mode=ro", "names a file and nothing more"),
+        ("sqlite://:memory:", "names a file and nothing more"),
         ("postgres:hunter2@host/db", "does not say which database"),
         ("postgres://", "names no host"),
         ("postgres:///db", "names no host"),

@@ -25,6 +25,9 @@ pub enum UrlError {
     /// SQLite, and nothing after the scheme.
     #[error("the database URL names no file; write {SQLITE}")]
     NoFile,
+    /// SQLite with what its URLs may have elsewhere.
+    #[error("the database URL names a file and nothing more: no parameters, no :memory:; write {SQLITE}")]
+    FileName,
     /// PostgreSQL without a host.
     #[error("the database URL names no host; write {POSTGRES}, or ?host=/run/postgresql for a socket in that folder")]
     NoHost,
@@ -77,11 +80,12 @@ impl FromStr for DatabaseUrl {
     fn from_str(text: &str) -> Result<Self, UrlError> {
         // A URL of another kind may hold a password: only what stands before it is repeated.
         let Some((scheme, rest)) = text.split_once("://") else { return Err(UrlError::NoScheme) };
-        match (scheme, rest) {
+        match (scheme.to_ascii_lowercase().as_str(), rest) {
             ("sqlite", "") => Err(UrlError::NoFile),
+            ("sqlite", path) if path.contains(['?', '#', '\0']) || path == ":memory:" => Err(UrlError::FileName),
             ("sqlite", path) => Ok(Self::Sqlite(PathBuf::from(path))),
             ("postgres" | "postgresql", _) => text.parse().map(Self::Postgres),
-            (other, _) => Err(UrlError::Scheme(other.to_owned())),
+            _ => Err(UrlError::Scheme(scheme.to_owned())),
         }
     }
 }

@@ -76,7 +76,7 @@ impl Flags {
         };
         let after = move |(_, published): &Change<T>| live.take(published);
         let done = self.store.write_then(Part::Configuration, work, after).await;
-        if matches!(done, Err(Error::Unavailable(_))) {
+        if matches!(done, Err(Error::Unavailable(_) | Error::OutcomeUnknown(_))) {
             self.live.doubt();
         }
         done.map(|(outcome, _)| outcome)

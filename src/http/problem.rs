@@ -49,6 +49,9 @@ impl Kind {
             Error::TooMany { .. } => kind(S::TOO_MANY_REQUESTS, "too_many_requests", "There are too many requests"),
             Error::Busy(_) => kind(S::SERVICE_UNAVAILABLE, "busy", "There is too much to do"),
             Error::Unavailable(_) => kind(S::SERVICE_UNAVAILABLE, "store_unavailable", "The store does not answer"),
+            Error::OutcomeUnknown(_) => {
+                kind(S::SERVICE_UNAVAILABLE, "outcome_unknown", "Whether it was done is not known")
+            }
             Error::Internal(_) => kind(S::INTERNAL_SERVER_ERROR, "internal", "The server failed"),
         }
     }

@@ -106,7 +106,9 @@ fn documented(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<B
 fn log(error: &Error, path: &str, request_id: &str) {
     match error {
         Error::Internal(cause) => tracing::error!(%cause, path, request_id, "a request failed"),
-        Error::Unavailable(cause) => tracing::warn!(%cause, path, request_id, "the store does not answer"),
+        Error::Unavailable(cause) | Error::OutcomeUnknown(cause) => {
+            tracing::warn!(%cause, path, request_id, "the store does not answer");
+        }
         _ => {}
     }
 }

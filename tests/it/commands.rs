@@ -76,6 +76,36 @@ async fn a_store_has_one_server() {
 }
 
 #[tokio::test]
+async fn commands_do_not_change_a_store_on_postgresql_under_its_server() {
+    let site = Site::new(Backend::Postgres).await;
+    let server = Program::serve(&site, own_address(), "off,bellwether=info").await;
+    let url = site.url();
+    for command in [&["init", "--json"][..], &["seed"], &["migrate", "down", "--yes"], &["demo", "--exit"]] {
+        let ran = run(&[command, &["--database-url", &url]].concat()).await;
+        assert!(ran.sentence().contains("is in use by another bellwether process"), "{ran:?}");
+    }
+    for step in ["up", "status"] {
+        let ran = run(&["migrate", step, "--database-url", &url]).await;
+        assert!(ran.code == 0 && !ran.stdout.contains("pending"), "{ran:?}");
+    }
+    // A store in another schema is another store.
+    Site::new(Backend::Postgres).await;
+    server.end_by("KILL").await;
+    assert_eq!(run(&["seed", "--database-url", &url]).await.code, 0);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn the_files_of_a_store_are_for_one_user() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let site = Site::new(Backend::Sqlite).await;
+    for name in ["bellwether.db", "bellwether.measurements.db"] {
+        let mode = std::fs::metadata(site.path(name)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
+}
+
+#[tokio::test]
 async fn a_port_has_one_server() {
     let (site, other) = (Site::new(Backend::Sqlite).await, Site::new(Backend::Sqlite).await);
     let server = Program::serve(&site, own_address(), "off,bellwether=info").await;
@@ -171,6 +201,10 @@ async fn every_wrong_setting_is_named() {
         ["/server/listen", "/store/database_url", "/measurements/window_seconds", "/measurements/grace_seconds"]
     {
         assert!(sentence.contains(setting), "{setting}: {sentence}");
+    }
+    for wrong in ["--history-versions=-1", "--grace-seconds=soon"] {
+        let ran = run(&["serve", wrong]).await;
+        assert!(ran.sentence().contains(wrong.split('=').next().unwrap()), "{ran:?}");
     }
     write(&config, "[server]\nlisten = 7\nport = 80\n[stor]\n");
     let ran = run(&["serve", "--config", &config_path, "--database-url", &site.url()]).await;

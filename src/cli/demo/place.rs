@@ -22,7 +22,7 @@ impl Place {
             let url = DatabaseUrl::Sqlite(folder.path().join("bellwether.db"));
             return Ok(Self { url, _folder: Some(folder) });
         };
-        let store = Store::open(&url)?;
+        let store = Store::open_alone(&url)?;
         if store.migrations()?.iter().any(|migration| migration.applied) {
             let (demo, used) =
                 store.read_now(Part::Configuration, |c| Ok((projects::is_demo(c)?, access::has_users(c)?)))?;

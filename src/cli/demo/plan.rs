@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
 
 use crate::access::{self, Caller, CredentialKind, Role, Secret};
-use crate::app::{App, open};
+use crate::app::{App, open_alone};
 use crate::canary::{self, Act, Policy};
 use crate::cli::seed;
 use crate::db::{Connection, DatabaseUrl, Part};
@@ -62,7 +62,7 @@ impl Plan {
 
     /// Sets a store up: users, keys, the default flags, and the canaries' policies with short stages.
     pub(super) fn prepare(&self, url: &DatabaseUrl) -> anyhow::Result<Prepared> {
-        let store = open(url)?;
+        let store = open_alone(url)?;
         let work = |c: &mut Connection<'_>| {
             let caller = Caller::system("command");
             projects::mark_as_demo(c)?;

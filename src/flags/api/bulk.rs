@@ -18,6 +18,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 pub(super) struct Document;
 
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Query {
     /// That many flags may be archived at once.

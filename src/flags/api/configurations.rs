@@ -45,6 +45,7 @@ impl TargetPath {
 pub(super) struct Document;
 
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Query {
     /// Changes nothing and answers who would move.

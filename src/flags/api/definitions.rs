@@ -96,6 +96,7 @@ impl Query {
 }
 
 #[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct Purge {
     /// Removes a flag that is archived, and its history, for good; for admins.

@@ -37,6 +37,9 @@ struct Fields {
     reason: String,
     confirmation: String,
     flags: Vec<String>,
+    /// What the list showed, to lead back there.
+    search: String,
+    show: String,
     ticked: bool,
     /// Whether the page that asks has been seen.
     asked: bool,
@@ -52,6 +55,8 @@ impl Fields {
                 "reason" => fields.reason = value,
                 "confirmation" => fields.confirmation = value,
                 "flag" => fields.flags.push(value),
+                "q" => fields.search = value,
+                "show" => fields.show = value,
                 "ticked" => fields.ticked = value == "yes",
                 "asked" => fields.asked = value == "yes",
                 _ => {}
@@ -122,7 +127,13 @@ fn question(frame: Frame, fields: &Fields, input: &BulkInput, used: usize) -> As
     };
     let many = input.action == BulkAction::Archive && shrinks(used, input.flags.len());
     let carried = input.flags.iter().map(|flag| ("flag", flag.clone()));
-    let own = [("asked", "yes".to_owned()), ("action", fields.action.clone()), ("tag", fields.tag.clone())];
+    let own = [
+        ("asked", "yes".to_owned()),
+        ("action", fields.action.clone()),
+        ("tag", fields.tag.clone()),
+        ("q", fields.search.clone()),
+        ("show", fields.show.clone()),
+    ];
     let expected = match input.action {
         BulkAction::Archive => Some(shell.project.clone()),
         BulkAction::Enable | BulkAction::Disable if production => Some(place),
@@ -140,7 +151,7 @@ fn question(frame: Frame, fields: &Fields, input: &BulkInput, used: usize) -> As
         expected,
         tick: many.then(|| format!("Yes: {} of the {used} flags in use", input.flags.len())),
         submit,
-        back: links::flags(&shell.project),
+        back: links::flags_with(&shell.project, &fields.search, &fields.show),
         shell,
         ..AskPage::default()
     }
@@ -181,7 +192,7 @@ pub(super) async fn run(
         return page.refused(error);
     }
     match desk.flags.bulk(&user.caller, project.clone(), bulk, fields.ticked).await {
-        Ok(_) => Ok(page::see_other(&links::flags(&project))),
+        Ok(_) => Ok(page::see_other(&links::flags_with(&project, &fields.search, &fields.show))),
         Err(error) => page.refused(error),
     }
 }

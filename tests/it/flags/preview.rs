@@ -89,6 +89,9 @@ on_both!(a_preview_is_asked_for_clearly, async |app| {
         let answer = app.put(&path(unclear), &json!({"percentage": 10})).await;
         assert_eq!(answer.faults(), ["/preview"], "{unclear}");
     }
+    // Were it left out for a slip of the pen, the change would be made.
+    let slip = path("true").replace("preview=", "previev=");
+    app.put(&slip, &json!({"percentage": 10})).await.problem(400, "malformed");
     assert_eq!(app.configured(DEVELOPMENT, "feature.a").await["version"], 1);
     app.put(&path("false"), &json!({"percentage": 10})).await.expect(200);
     assert_eq!(app.configured(DEVELOPMENT, "feature.a").await["version"], 2);

@@ -128,7 +128,8 @@ on_both!(many_flags_are_changed_from_the_list, async |app| {
     }
 
     send(&[("action", "tag"), ("tag", "")]).await.shows(422, "Give a tag of 1 to 60 characters.");
-    send(&[("action", "tag"), ("tag", " new "), ("asked", "yes")]).await;
+    let tagged = send(&[("action", "tag"), ("tag", " new "), ("asked", "yes"), ("q", "fea"), ("show", "")]).await;
+    assert_eq!(tagged.location(), format!("{LIST}?q=fea"), "back to what was looked at");
     assert_eq!(app.get(&flag("feature.a")).await.expect(200)["tags"], json!(["new"]));
     send(&[("action", "untag"), ("tag", "new"), ("asked", "yes")]).await;
     assert_eq!(app.get(&flag("feature.b")).await.expect(200)["tags"], json!([]));
