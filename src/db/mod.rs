@@ -115,7 +115,7 @@ impl Store {
     /// Runs `query` on a reading connection, off the async threads.
     ///
     /// # Errors
-    /// What `query` says, or [`Error::Unavailable`](crate::error::Error::Unavailable).
+    /// What `query` says, or [`Error::Unavailable`].
     pub async fn read<T, F>(&self, part: Part, query: F) -> Result<T>
     where
         T: Send + 'static,
@@ -128,7 +128,7 @@ impl Store {
     /// Runs `change` in one immediate transaction, off the async threads.
     ///
     /// # Errors
-    /// What `change` says, and then nothing has changed; or [`Error::Unavailable`](crate::error::Error::Unavailable).
+    /// What `change` says, and then nothing has changed; or [`Error::Unavailable`].
     pub async fn write<T, F>(&self, part: Part, change: F) -> Result<T>
     where
         T: Send + 'static,
