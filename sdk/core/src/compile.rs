@@ -149,6 +149,12 @@ impl CompiledFlag {
         self.client_visible
     }
 
+    /// The kill switch: whether it serves more than its off variation.
+    #[must_use]
+    pub fn enabled(&self) -> bool {
+        self.enabled
+    }
+
     /// The values it can serve, in order.
     #[must_use]
     pub fn variations(&self) -> &[Variation] {
