@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::archive::takes_back;
 use super::history::Cause;
 use super::publish::{self, Published};
+use super::segments::{self, Delta};
 use super::store::{self, ConfigurationRecord, FlagRecord};
 use super::{Configuration, DefinitionInput, FlagView, NewFlag};
 use crate::access::{Caller, Role};
@@ -68,7 +69,8 @@ pub fn create(
     Ok((view, published))
 }
 
-/// Lays out every flag of a project in a new environment, each serving its last variation: off, for most.
+/// Lays out every flag of a project in a new environment, each serving its last variation: off, for most. Its segments
+/// are there, too.
 pub(super) fn lay_out(
     connection: &mut Connection<'_>,
     caller: &Caller,
@@ -80,11 +82,17 @@ pub(super) fn lay_out(
         let off = flag.definition.variations.last().map(|last| last.name.clone()).unwrap_or_default();
         records.push(first_configuration(connection, &flag, environment, off)?);
     }
-    if records.iter().all(|record| record.served.is_none()) {
+    // Nobody has anything of it as yet: whoever comes fetches the snapshot.
+    let untold = !segments::digests(connection, project.id)?.is_empty();
+    if records.iter().all(|record| record.served.is_none()) && !untold {
         return Ok(None);
     }
     let cause = Cause::new("environment.create", caller);
-    publish::publish(connection, environment, &records.iter().collect::<Vec<_>>(), &cause).map(Some)
+    let delta = Delta { untold, ..Delta::default() };
+    let records: Vec<_> = records.iter().collect();
+    let published = publish::publish_with(connection, environment, &records, &delta, &cause)?;
+    segments::lay_out(connection, project.id, (environment, published.revision))?;
+    Ok(Some(published))
 }
 
 fn first_configuration(

@@ -20,6 +20,7 @@ mod preview;
 mod publish;
 mod reconcile;
 mod rollout;
+pub mod segments;
 mod service;
 pub mod share;
 mod store;
