@@ -1,6 +1,6 @@
 //! Segments as they are sent.
 
-use bellwether_core::{Fault, Keys, SegmentRule};
+use bellwether_core::{Fault, Keys, Segment, SegmentEntry, SegmentRule};
 use deserr::Deserr;
 use rand::distr::{Alphanumeric, SampleString as _};
 use utoipa::ToSchema;
@@ -128,7 +128,7 @@ impl NewSegment {
         let edit = Edit {
             included: keys(Some(self.included), "/included", &mut faults),
             excluded: keys(Some(self.excluded), "/excluded", &mut faults),
-            rules: Some(rules(self.rules)),
+            rules: Some(rules(self.rules, &mut faults)),
             ..text(name, self.description, "segment.create", &mut faults)
         };
         Error::unless_empty(faults)?;
@@ -155,7 +155,7 @@ impl SegmentInput {
         let edit = Edit {
             included: keys(self.included, "/included", &mut faults),
             excluded: keys(self.excluded, "/excluded", &mut faults),
-            rules: Some(rules(self.rules)),
+            rules: Some(rules(self.rules, &mut faults)),
             ..text(self.name, self.description, "segment.update", &mut faults)
         };
         Error::unless_empty(faults)?;
@@ -173,14 +173,21 @@ fn text(name: String, description: String, action: &'static str, faults: &mut Ve
     Edit { name: Some(name), description: Some(description), ..Edit::of(action) }
 }
 
-fn rules(input: Vec<RuleInput>) -> Vec<SegmentRule> {
+fn rules(input: Vec<RuleInput>, faults: &mut Vec<Fault>) -> Vec<SegmentRule> {
     let drawn = || format!("r{}", Alphanumeric.sample_string(&mut rand::rng(), 8));
-    let rule = |rule: RuleInput| SegmentRule {
+    let rule = |(at, rule): (usize, RuleInput)| SegmentRule {
         id: rule.id.unwrap_or_else(drawn),
         description: rule.description,
-        clauses: ConditionInput::conditions(rule.clauses),
+        clauses: ConditionInput::conditions(rule.clauses, &format!("/rules/{at}/clauses"), faults),
     };
-    input.into_iter().map(rule).collect()
+    let rules: Vec<_> = input.into_iter().enumerate().map(rule).collect();
+    let alone =
+        Segment { key: "x".to_owned(), version: 1, rules, included: Keys::default(), excluded: Keys::default() };
+    if let Err(found) = SegmentEntry::of(alone.clone()) {
+        let new: Vec<_> = found.into_iter().filter(|new| faults.iter().all(|old| old.pointer != new.pointer)).collect();
+        faults.extend(new);
+    }
+    alone.rules
 }
 
 fn keys(given: Option<Vec<String>>, pointer: &str, faults: &mut Vec<Fault>) -> Option<ListChange> {

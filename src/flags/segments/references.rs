@@ -2,15 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bellwether_core::{Fault, Flag, SegmentRule, segments_of_rules};
+use bellwether_core::{Fault, SegmentRule, segments_of_rules};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::store::{self, SegmentRecord};
 use crate::db::Connection;
 use crate::error::Result;
-use crate::flags::store as flags;
-use crate::projects::{self, Project};
+use crate::flags::store::{self as flags, ReferenceKind};
+use crate::projects::Project;
 
 /// A flag whose rules name a segment in an environment, by itself or through another segment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
@@ -49,7 +49,7 @@ pub(super) fn faults(graph: &Graph, key: &str, rules: &[SegmentRule]) -> Vec<Fau
 
 /// Who names the segment, each in a few words: flags of an environment, and other segments.
 pub(super) fn users(connection: &mut Connection<'_>, project: &Project, key: &str) -> Result<Vec<String>> {
-    let flags = named_by(connection, project, &BTreeSet::from([key.to_owned()]))?;
+    let flags = named_by(connection, project.id, &BTreeSet::from([key.to_owned()]))?;
     let flags = flags.into_iter().map(|Use { flag, environment, .. }| format!("flag {flag} in {environment}"));
     let segments = store::all(connection, project.id)?;
     let segments = segments.iter().filter(|segment| segments_of_rules(&segment.rules).iter().any(|(_, at)| *at == key));
@@ -61,7 +61,7 @@ pub(super) fn uses(connection: &mut Connection<'_>, project: &Project, key: &str
     let graph = graph(connection, project.id)?;
     let reaching = graph.keys().filter(|other| reached(&graph, other).contains(key)).cloned();
     let keys = reaching.chain([key.to_owned()]).collect();
-    named_by(connection, project, &keys)
+    named_by(connection, project.id, &keys)
 }
 
 /// The segments that each segment of a project names.
@@ -87,18 +87,17 @@ fn reached(graph: &Graph, from: &str) -> BTreeSet<String> {
     reached
 }
 
-fn named_by(connection: &mut Connection<'_>, project: &Project, keys: &BTreeSet<String>) -> Result<Vec<Use>> {
+fn named_by(connection: &mut Connection<'_>, project: i64, keys: &BTreeSet<String>) -> Result<Vec<Use>> {
     let mut uses = Vec::new();
-    for environment in projects::environments(connection, &project.key)? {
-        for record in flags::configurations_in(connection, environment.id)? {
-            let Some(served) = record.served else { continue };
-            let flag: Flag = serde_json::from_str(&served)?;
-            if flag.segments().iter().any(|(_, key)| keys.contains(*key)) {
-                let (environment, production) = (environment.key.clone(), environment.production);
-                uses.push(Use { flag: flag.key, environment, production });
-            }
-        }
+    for key in keys {
+        let dependents = flags::dependents(connection, project, ReferenceKind::Segment, key)?;
+        uses.extend(dependents.into_iter().map(|dependent| Use {
+            flag: dependent.flag,
+            environment: dependent.environment,
+            production: dependent.production,
+        }));
     }
     uses.sort();
+    uses.dedup();
     Ok(uses)
 }
