@@ -85,18 +85,25 @@ impl Context {
 
     #[inline]
     fn find(&self, tag: u64, name: &str) -> Option<&Value> {
-        let mut at = if self.tags.len() <= FEW {
+        let at = if self.tags.len() <= FEW {
             self.tags.iter().position(|other| *other == tag)?
         } else {
             self.tags.partition_point(|other| *other < tag)
         };
-        while self.tags.get(at) == Some(&tag) {
-            match self.attributes.get(at) {
-                Some((other, value)) if other == name => return Some(value),
-                _ => at += 1,
-            }
+        match self.attributes.get(at) {
+            Some((other, value)) if other == name => Some(value),
+            _ if self.tags.get(at) != Some(&tag) => None,
+            _ => self.find_among_equal(at, tag, name),
         }
-        None
+    }
+
+    /// Of attributes whose names have one tag, from `start` on. Whoever sends a context can have many of them.
+    #[cold]
+    fn find_among_equal(&self, start: usize, tag: u64, name: &str) -> Option<&Value> {
+        let count = self.tags.get(start..)?.partition_point(|other| *other == tag);
+        let equal = self.attributes.get(start..start + count)?;
+        let at = equal.binary_search_by(|(other, _)| other.as_str().cmp(name)).ok()?;
+        equal.get(at).map(|(_, value)| value)
     }
 }
 
@@ -253,6 +260,18 @@ mod tests {
             assert_eq!(context.get(second), Some(&json!(second)));
             assert_eq!(context.get("12345678ef12345678"), None);
         }
+    }
+
+    #[test]
+    fn many_names_that_share_a_tag_are_searched_not_scanned() {
+        let name = |i: usize| format!("12345678{i:08}12345678");
+        assert_eq!(tag(&name(1)), tag(&name(2)));
+        let many: Map<String, Value> = (0..50_000).map(|i| (name(i), json!(i))).collect();
+        let context = Context::from(many);
+        for i in 0..50_000 {
+            assert_eq!(context.get(&name(i)), Some(&json!(i)));
+        }
+        assert_eq!(context.get(&name(50_000)), None);
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod keys;
 pub mod limits;
 mod matcher;
 pub mod message;
+mod needles;
 mod operands;
 mod operator;
 mod segment;
