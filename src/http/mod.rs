@@ -23,7 +23,7 @@ use actix_web::http::header;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
 
-pub use body::Json;
+pub use body::{Json, JsonText};
 pub use form::Form;
 pub use paging::{Page, Paging};
 pub use session::{PageCaller, Posted};

@@ -38,6 +38,13 @@ pub fn origin(request: &HttpRequest) -> Origin {
     }
 }
 
+/// Whether the caller has the answer called `etag` already. `If-None-Match` compares weakly (RFC 9110, 13.1.2).
+pub fn has(request: &HttpRequest, etag: &str) -> bool {
+    let known = request.headers().get(header::IF_NONE_MATCH).and_then(|known| known.to_str().ok());
+    let known = known.into_iter().flat_map(|known| known.split(',').map(str::trim));
+    known.into_iter().any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+}
+
 /// The middleware around everything.
 ///
 /// # Errors

@@ -253,6 +253,11 @@ impl State {
         self.flags.get(key)
     }
 
+    /// Every flag, in no order.
+    pub fn entries(&self) -> impl ExactSizeIterator<Item = &Arc<Entry>> {
+        self.flags.values()
+    }
+
     /// The releases that run, each with its flag.
     pub fn releases(&self) -> impl Iterator<Item = (&Flag, &Release)> {
         self.flags.values().filter_map(|entry| Some((entry.flag(), entry.flag().release.as_ref()?)))
