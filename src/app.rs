@@ -149,11 +149,12 @@ impl App {
         let (draining, drained) = watch::channel(false);
         let (server, address) = listen(listener, services.clone(), Draining(drained.clone()))?;
         let reconcile = tokio::spawn(flags::reconcile(services.flags.live().clone(), drained.clone()));
+        let uses = tokio::spawn(access::keep_uses(services.access.clone(), drained.clone()));
         let guards = tokio::spawn(canary::runner::run(services.canaries.clone(), drained));
         let handle = server.handle();
         let serving = tokio::spawn(server);
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
-        Ok(Self { address, services, server: handle, serving, draining, tasks: vec![guards, reconcile, ingest] })
+        Ok(Self { address, services, server: handle, serving, draining, tasks: vec![guards, reconcile, uses, ingest] })
     }
 
     /// Ends the server: SDKs are told, requests under way get an answer, then the tasks end.

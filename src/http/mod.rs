@@ -4,6 +4,7 @@
 pub mod assets;
 mod body;
 pub mod caller;
+mod cors;
 pub mod display;
 pub mod docs;
 mod form;
