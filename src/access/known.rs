@@ -126,7 +126,8 @@ impl Known {
             None => (row.id.clone(), row.name),
         };
         let actor = Actor { kind: row.kind, id, name };
-        let origins = if kind == CredentialKind::Client { Origins::read(&row.allowed_origins) } else { Origins::default() };
+        let origins =
+            if kind == CredentialKind::Client { Origins::read(&row.allowed_origins) } else { Origins::default() };
         let expires_at = row.expires_at.map(|Timestamp(at)| at);
         Some(Self { id: row.id, actor, grant, expires_at, origins, used: Arc::default() })
     }

@@ -19,6 +19,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 pub use caller::{Actor, Caller, Grant, Origin, Role};
@@ -31,8 +32,8 @@ pub use uses::keep as keep_uses;
 use crate::clock;
 use crate::db::{Connection, Part, Store, Timestamp};
 use crate::error::{Error, Result};
-use password::Passwords;
 use known::{Known, Table};
+use password::Passwords;
 use store::{CredentialRow, UserRow};
 use throttle::Throttle;
 
@@ -82,6 +83,7 @@ impl CredentialKind {
 pub struct Access {
     store: Store,
     known: Arc<ArcSwap<Table>>,
+    changes: watch::Sender<()>,
     passwords: Passwords,
     throttle: Throttle,
 }
@@ -96,6 +98,7 @@ impl Access {
         Ok(Self {
             store,
             known: Arc::new(ArcSwap::from_pointee(Table::of(live.rows, &live.users, &Table::default()))),
+            changes: watch::Sender::new(()),
             passwords: Passwords::new(),
             throttle: Throttle::new(),
         })
@@ -106,10 +109,11 @@ impl Access {
     /// # Errors
     /// When the store can't be read.
     pub async fn reload(&self) -> Result<()> {
-        let known = self.known.clone();
+        let (known, changes) = (self.known.clone(), self.changes.clone());
         // In the order of the commits: what was revoked since must not come back.
         let after = move |live: &Live| {
             known.store(Arc::new(Table::of(live.rows.clone(), &live.users, &known.load())));
+            changes.send_replace(());
         };
         self.store.write_then(Part::Configuration, Live::read, after).await.map(drop)
     }
@@ -124,6 +128,13 @@ impl Access {
                 None => table.without(&credential.id),
             }
         });
+        self.changes.send_replace(());
+    }
+
+    /// Tells of every change of the credentials: whoever keeps a connection for one then asks [`Access::is_live`].
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
     }
 
     /// When credentials were last used, by their ids: what the store may not have yet.

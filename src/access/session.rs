@@ -47,7 +47,9 @@ impl Access {
     /// # Errors
     /// When the store does not answer.
     pub async fn log_out(&self, caller: &Caller, token: &Secret) -> Result<()> {
-        let Some(id) = self.known.load().get(&token.hash(), clock::now()).map(|known| known.id.clone()) else { return Ok(()) };
+        let Some(id) = self.known.load().get(&token.hash(), clock::now()).map(|known| known.id.clone()) else {
+            return Ok(());
+        };
         let caller = caller.clone();
         let change = move |c: &mut Connection<'_>| {
             if store::revoke(c, &id, clock::now())? {

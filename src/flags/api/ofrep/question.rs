@@ -1,5 +1,6 @@
 use bellwether_core::Context;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::error::Category;
 use utoipa::ToSchema;
 
@@ -23,9 +24,16 @@ pub(super) fn context(body: &[u8]) -> Result<Context> {
         return Err(Error::Malformed("the body is not a JSON object with a `context`".to_owned()));
     }
     let read: serde_json::Result<EvaluationRequest> = serde_json::from_slice(body);
-    read.map(|request| request.context).map_err(|error| match error.classify() {
-        Category::Data => Error::invalid("/context", format!("is required, and is an object of attributes: {error}")),
-        _ => Error::Malformed(format!("the body is not JSON: {error}")),
+    read.map(|request| request.context).map_err(|error| {
+        // It may have stopped at something wrong before it came to something that is no JSON.
+        let json: serde_json::Result<IgnoredAny> = serde_json::from_slice(body);
+        match (error.classify(), json) {
+            (Category::Data, Ok(_)) => {
+                Error::invalid("/context", format!("is required, and is an object of attributes: {error}"))
+            }
+            (Category::Data, Err(error)) => Error::Malformed(format!("the body is not JSON: {error}")),
+            _ => Error::Malformed(format!("the body is not JSON: {error}")),
+        }
     })
 }
 
@@ -35,7 +43,20 @@ mod tests {
 
     #[test]
     fn what_is_no_object_can_not_be_read() {
-        for body in ["", " ", "[]", "[{}]", "1", "\"x\"", "null", "{", "{}}", "{\"context\":{}", "{\"context\":{\"a\":}}"] {
+        for body in [
+            "",
+            " ",
+            "[]",
+            "[{}]",
+            "1",
+            "\"x\"",
+            "null",
+            "{",
+            "{}}",
+            "{\"context\":1,",
+            "{\"context\":{}",
+            "{\"context\":{\"a\":}}",
+        ] {
             assert!(matches!(context(body.as_bytes()), Err(Error::Malformed(_))), "{body}");
         }
         assert!(matches!(context(b"{\"context\":{\"a\":\"\xff\"}}"), Err(Error::Malformed(_))));
@@ -43,7 +64,9 @@ mod tests {
 
     #[test]
     fn a_context_is_an_object() {
-        for body in ["{}", "{\"context\":null}", "{\"context\":1}", "{\"context\":[]}", "{\"context\":\"u\"}", "{\"c\":{}}"] {
+        for body in
+            ["{}", "{\"context\":null}", "{\"context\":1}", "{\"context\":[]}", "{\"context\":\"u\"}", "{\"c\":{}}"]
+        {
             let Err(Error::Invalid(faults)) = context(body.as_bytes()) else { panic!("{body}") };
             assert_eq!(faults.iter().map(|fault| fault.pointer.as_str()).collect::<Vec<_>>(), ["/context"], "{body}");
         }
