@@ -34,7 +34,8 @@ fn is_origin(text: &str) -> bool {
         return true;
     }
     let Ok(url) = Url::parse(text) else { return false };
-    if text.len() > LENGTH || !text.is_ascii() {
+    // A part that stands for many is no part of an origin.
+    if text.len() > LENGTH || !text.is_ascii() || text.contains('*') {
         return false;
     }
     if url.origin().is_tuple() {

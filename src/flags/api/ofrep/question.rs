@@ -25,15 +25,15 @@ pub(super) fn context(body: &[u8]) -> Result<Context> {
     }
     let read: serde_json::Result<EvaluationRequest> = serde_json::from_slice(body);
     read.map(|request| request.context).map_err(|error| {
-        // It may have stopped at something wrong before it came to something that is no JSON.
-        let json: serde_json::Result<IgnoredAny> = serde_json::from_slice(body);
-        match (error.classify(), json) {
-            (Category::Data, Ok(_)) => {
-                Error::invalid("/context", format!("is required, and is an object of attributes: {error}"))
-            }
-            (Category::Data, Err(error)) => Error::Malformed(format!("the body is not JSON: {error}")),
-            _ => Error::Malformed(format!("the body is not JSON: {error}")),
-        }
+        let faulty = error.classify() == Category::Data;
+        let said = format!("is required, and is an object of attributes: {error}");
+        // It may have stopped at what is at fault before it came to what is no JSON.
+        let rest: serde_json::Result<IgnoredAny> = serde_json::from_slice(body);
+        let broken = if faulty { rest.err() } else { Some(error) };
+        broken.map_or_else(
+            || Error::invalid("/context", said),
+            |error| Error::Malformed(format!("the body is not JSON: {error}")),
+        )
     })
 }
 
