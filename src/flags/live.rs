@@ -61,8 +61,8 @@ impl Served {
     /// Every flag, ordered by key; put in order once per revision.
     pub fn by_key(&self) -> &[Arc<Entry>] {
         self.by_key.get_or_init(|| {
-            let mut entries: Vec<_> = self.state.entries().cloned().collect();
-            entries.sort_unstable_by(|a, b| a.flag().key.cmp(&b.flag().key));
+            let mut entries: Vec<_> = self.state.flags().cloned().collect();
+            entries.sort_unstable_by(|a, b| a.flag().key().cmp(b.flag().key()));
             entries
         })
     }

@@ -96,8 +96,8 @@ impl From<Reason> for ServedReason {
             Reason::Default => Self::Default,
             Reason::TargetingMatch => Self::TargetingMatch,
             Reason::Split => Self::Split,
-            // OpenFeature has no word for a prerequisite; a value is never served for an error.
-            _ => Self::Disabled,
+            // OpenFeature has no word for a prerequisite; no value is ever served for an error.
+            Reason::Disabled | Reason::PrerequisiteFailed | Reason::Error => Self::Disabled,
         }
     }
 }

@@ -73,7 +73,7 @@ pub(super) async fn evaluate(
         // One that this caller may not see.
         if outcome != Err(ErrorCode::FlagNotFound) {
             tag.add(&outcome);
-            outcomes.push((entry.flag().key.as_str(), outcome));
+            outcomes.push((entry.flag().key(), outcome));
         }
     }
     let etag = tag.finish();

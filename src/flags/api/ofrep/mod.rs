@@ -10,6 +10,7 @@ use actix_web::web;
 use bellwether_core::{Context, Entry, ErrorCode, Evaluation};
 use utoipa::OpenApi;
 
+use crate::clock;
 use crate::flags::Served;
 
 /// The operations of [`routes`].
@@ -27,13 +28,13 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 
 /// The one place where OFREP evaluates. To a client (`from_client`) a flag that it may not see does not exist.
 fn evaluate<'s>(
-    _served: &'s Served,
+    served: &'s Served,
     entry: &'s Entry,
     context: &Context,
     from_client: bool,
 ) -> Result<Evaluation<'s>, ErrorCode> {
-    if from_client && !entry.flag().client_visible {
+    if from_client && !entry.flag().client_visible() {
         return Err(ErrorCode::FlagNotFound);
     }
-    entry.compiled().evaluate(context)
+    served.state.evaluate_entry(entry, context, clock::current())
 }
