@@ -4,6 +4,7 @@ mod bulk;
 mod contexts;
 mod cors;
 mod errors;
+mod published;
 mod single;
 
 use serde_json::json;
