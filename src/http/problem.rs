@@ -193,3 +193,6 @@ fn document(
     }
     response.json(problem)
 }
+
+#[cfg(test)]
+mod tests;

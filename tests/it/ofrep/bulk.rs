@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::{ALL, of_each_type, visible};
-use crate::harness::{Answer, DEVELOPMENT, FLAGS, PRODUCTION, TestApp, flag, on_both};
+use crate::harness::{Answer, DEVELOPMENT, FLAGS, PRODUCTION, TestApp, eventually, flag, on_both};
 
 /// All flags for a context, with a key and perhaps an `ETag` of before.
 async fn ask(app: &TestApp, key: &str, context: &Value, etag: &str) -> Answer {
@@ -150,4 +150,24 @@ on_both!(another_life_of_the_store_has_other_tags, async |app| {
     let after = ask(&app, &client, &json!({}), &before).await;
     assert_eq!(after.status, 200);
     assert_ne!(after.header("etag"), before);
+});
+
+on_both!(what_changes_by_itself_is_another_answer, async |app| {
+    let app = visible(app, "text").await;
+    let clauses = json!([{"attribute": "joined", "op": "within_last", "values": ["1h"]}]);
+    let rules = json!([{"id": "new", "clauses": clauses, "serve": {"variation": "a"}}]);
+    let whole = json!({"enabled": true, "off_variation": "b", "rules": rules, "fallthrough": {"variation": "b"}});
+    app.configure(DEVELOPMENT, "text", &whole).await.expect(200);
+    let client = app.keys(DEVELOPMENT).client.clone();
+    // New for some seconds more.
+    let joined = bellwether::clock::now() - chrono::TimeDelta::seconds(3_595);
+    let context = json!({"joined": bellwether::clock::rfc3339(joined)});
+    let first = ask(&app, &client, &context, "").await;
+    assert_eq!(first.expect(200)["flags"][0]["value"], "a");
+    let etag = first.header("etag").to_owned();
+    let then = eventually("another answer, though no revision", async || {
+        let answer = ask(&app, &client, &context, &etag).await;
+        (answer.status != 304).then_some(answer)
+    });
+    assert_eq!(then.await.expect(200)["flags"][0]["value"], "b");
 });

@@ -112,3 +112,22 @@ pub(super) fn details(code: ErrorCode, key: &str) -> String {
         _ => "the flag can't be evaluated".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_is_one_of_openfeatures() {
+        for (reason, name) in [
+            (Reason::Static, "STATIC"),
+            (Reason::Default, "DEFAULT"),
+            (Reason::TargetingMatch, "TARGETING_MATCH"),
+            (Reason::Split, "SPLIT"),
+            (Reason::Disabled, "DISABLED"),
+            (Reason::PrerequisiteFailed, "DISABLED"),
+        ] {
+            assert_eq!(serde_json::to_value(ServedReason::from(reason)).unwrap(), name, "{reason:?}");
+        }
+    }
+}

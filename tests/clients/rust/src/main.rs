@@ -8,7 +8,9 @@ use std::fmt::Debug;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use open_feature::{Client, EvaluationContext, EvaluationErrorCode as Code, EvaluationResult, OpenFeature, StructValue};
+use open_feature::{
+    Client, EvaluationContext, EvaluationErrorCode as Code, EvaluationResult, OpenFeature, StructValue,
+};
 use open_feature_ofrep::{OfrepOptions, OfrepProvider};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 
@@ -72,7 +74,8 @@ async fn every_type(found: &mut Found, kind: &str, flags: &Client, norway: &Eval
     found.is(&format!("a float, with {kind}"), flags.get_float_value("clients.float", norway, None).await, &10.0);
     let object: EvaluationResult<StructValue> = flags.get_struct_value("clients.json", norway, None).await;
     let title = object.as_ref().ok().and_then(|object| object.fields.get("title")?.as_str().map(str::to_owned));
-    let nested = object.as_ref().ok().and_then(|object| object.fields.get("nested")?.as_struct()?.fields.get("on")?.as_bool());
+    let nested =
+        object.as_ref().ok().and_then(|object| object.fields.get("nested")?.as_struct()?.fields.get("on")?.as_bool());
     let right = title.as_deref() == Some("Hello") && nested == Some(true);
     found.check(&format!("an object, with {kind}"), right, object);
 }
