@@ -51,7 +51,8 @@ on_both!(every_answer_fits, async |app| {
     let needy = json!([{"flag": "disabled", "variations": ["on"]}]);
     app.patch(&configured(DEVELOPMENT, "of-float", ""), &json!({"configuration": {"prerequisites": needy}}))
         .any_version()
-        .await;
+        .await
+        .expect(200);
 
     let server = app.keys(DEVELOPMENT).server.clone();
     let keys = ["of-boolean", "of-string", "of-integer", "of-float", "of-json", "list", "split", "disabled"];

@@ -112,6 +112,15 @@ on_both!(a_disabled_flag_says_so, async |app| {
     assert_eq!((&served["reason"], &served["value"]), (&json!("DISABLED"), &json!(false)));
 });
 
+on_both!(a_prerequisite_that_fails_is_said_as_disabled, async |app| {
+    let app = app.with_flag("feature.a").await.with_flag("feature.b").await;
+    let needy = json!({"configuration": {"prerequisites": [{"flag": "feature.b", "variations": ["on"]}]}});
+    let f = crate::harness::configured(DEVELOPMENT, "feature.a", "");
+    app.patch(&f, &needy).any_version().await.expect(200);
+    let served = app.evaluate(DEVELOPMENT, "feature.a", &json!({})).await.expect(200);
+    assert_eq!((&served["reason"], &served["value"]), (&json!("DISABLED"), &json!(false)));
+});
+
 on_both!(a_key_is_decoded, async |app| {
     let app = app.with_flag("feature.a").await;
     for path in ["feature%2Ea", "%66eature.a", "feature%2ea"] {
