@@ -25,6 +25,7 @@ use crate::measurements::Measurements;
 use crate::projects::{self, Projects};
 use crate::stream::api::Draining;
 use crate::stream::{Fleet, Reach};
+use crate::tokens::{self, Tokens};
 use crate::{access, audit, flags, measurements, stream};
 
 /// How long requests that are under way may take to end when the server goes away, in seconds.
@@ -72,6 +73,8 @@ pub struct Services {
     pub audit: Audit,
     /// Projects and environments.
     pub projects: Projects,
+    /// Tokens.
+    pub tokens: Tokens,
     /// Flags.
     pub flags: Flags,
     /// Measurements.
@@ -139,6 +142,7 @@ impl App {
         let services = Services {
             audit: Audit::new(store.clone()),
             projects: Projects::new(store.clone(), access.clone()),
+            tokens: Tokens::new(store.clone(), access.clone()),
             access,
             canaries: Canaries::new(store.clone(), flags.clone(), measurements.clone()),
             flags,
@@ -149,11 +153,12 @@ impl App {
         let (draining, drained) = watch::channel(false);
         let (server, address) = listen(listener, services.clone(), Draining(drained.clone()))?;
         let reconcile = tokio::spawn(flags::reconcile(services.flags.live().clone(), drained.clone()));
+        let uses = tokio::spawn(access::keep_uses(services.access.clone(), drained.clone()));
         let guards = tokio::spawn(canary::runner::run(services.canaries.clone(), drained));
         let handle = server.handle();
         let serving = tokio::spawn(server);
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
-        Ok(Self { address, services, server: handle, serving, draining, tasks: vec![guards, reconcile, ingest] })
+        Ok(Self { address, services, server: handle, serving, draining, tasks: vec![guards, reconcile, uses, ingest] })
     }
 
     /// Ends the server: SDKs are told, requests under way get an answer, then the tasks end.
@@ -226,6 +231,7 @@ pub fn routes(config: &mut web::ServiceConfig, services: Services, draining: Dra
         .app_data(web::Data::new(services.access))
         .app_data(web::Data::new(services.audit))
         .app_data(web::Data::new(services.projects))
+        .app_data(web::Data::new(services.tokens))
         .app_data(web::Data::new(services.flags))
         .app_data(web::Data::new(services.measurements))
         .app_data(web::Data::new(services.canaries))
@@ -246,6 +252,7 @@ pub fn routes(config: &mut web::ServiceConfig, services: Services, draining: Dra
         .service(
             web::scope("/api/v1")
                 .configure(projects::api::routes)
+                .configure(tokens::api::routes)
                 .configure(flags::api::routes)
                 .configure(audit::api::routes)
                 .configure(measurements::api::routes)

@@ -5,7 +5,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 /// Every action that is recorded, and what it means.
-pub const ACTIONS: [(&str, &str); 31] = [
+pub const ACTIONS: [(&str, &str); 34] = [
     ("canary.advance", "a canary came to its next stage"),
     ("canary.configure", "a canary's policy was written"),
     ("canary.delete", "a canary was removed"),
@@ -37,6 +37,9 @@ pub const ACTIONS: [(&str, &str); 31] = [
     ("session.create", "a user logged in"),
     ("session.delete", "a user logged out"),
     ("store.init", "the store got its first user and credentials"),
+    ("token.create", "a service token or a key was created"),
+    ("token.revoke", "a service token or a key was revoked"),
+    ("token.update", "a token's name or its origins were changed"),
 ];
 
 /// Whether [`ACTIONS`] has it.

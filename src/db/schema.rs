@@ -27,6 +27,7 @@ diesel::table! {
         id -> Text, kind -> Text, hash -> Text, name -> Text, role -> Nullable<Text>,
         environment_id -> Nullable<BigInt>, user_id -> Nullable<Text>,
         created_at -> Text, expires_at -> Nullable<Text>, revoked_at -> Nullable<Text>,
+        prefix -> Text, allowed_origins -> Text, version -> BigInt, last_used_at -> Nullable<Text>,
     }
 }
 

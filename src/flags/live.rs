@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 use bellwether_core::message::FromServer;
-use bellwether_core::{Counts, RawValue, Snapshot, State};
+use bellwether_core::{Counts, Entry, RawValue, Snapshot, State};
 use tokio::sync::{Notify, broadcast};
 
 use super::encoding::Encoded;
@@ -41,6 +41,7 @@ pub struct Served {
     /// The flags.
     pub state: State,
     encoded: OnceLock<Encoded>,
+    by_key: OnceLock<Vec<Arc<Entry>>>,
 }
 
 /// What a reader that was away is to do.
@@ -54,7 +55,16 @@ pub enum CatchUp {
 
 impl Served {
     fn new(state: State) -> Self {
-        Self { state, encoded: OnceLock::new() }
+        Self { state, encoded: OnceLock::new(), by_key: OnceLock::new() }
+    }
+
+    /// Every flag, ordered by key; put in order once per revision.
+    pub fn by_key(&self) -> &[Arc<Entry>] {
+        self.by_key.get_or_init(|| {
+            let mut entries: Vec<_> = self.state.flags().cloned().collect();
+            entries.sort_unstable_by(|a, b| a.flag().key().cmp(b.flag().key()));
+            entries
+        })
     }
 
     /// The snapshot's body, made once per revision.

@@ -11,8 +11,16 @@ const JSON: &str = "application/json";
 const PROBLEM: &str = "application/problem+json";
 
 /// The objects whose version is their `ETag`.
-const VERSIONED: [&str; 6] =
-    ["Project", "Environment", "Flag", "FlagConfiguration", "FlagConfigurationOrPreview", "Canary"];
+const VERSIONED: [&str; 8] = [
+    "Project",
+    "Environment",
+    "Token",
+    "CreatedToken",
+    "Flag",
+    "FlagConfiguration",
+    "FlagConfigurationOrPreview",
+    "Canary",
+];
 
 /// A problem document's status, its name among the components, and when it is answered.
 const PROBLEMS: [(u16, &str, &str); 12] = [
