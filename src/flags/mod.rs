@@ -32,7 +32,7 @@ pub use archive::Attached;
 pub use bulk::{Bulk, BulkAction, BulkInput, BulkItem, shrinks};
 pub use change::{Edited, Place, edit, exists, roll_out};
 pub use configuration::{Configuration, ConfigurationDocument};
-pub use definition::{Definition, DefinitionInput, Kind, NewFlag};
+pub use definition::{Definition, DefinitionInput, Kind, Link, NewFlag};
 pub use encoding::{Coding, Encoded};
 pub use history::{Restoration, RestoreInput, Retention, Version, Versions, reason_fault};
 pub use lifecycle::create;

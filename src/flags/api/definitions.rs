@@ -8,7 +8,7 @@ use serde::Deserialize;
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
 use crate::error::{Error, Result};
-use crate::flags::{FlagFilter, FlagView, Flags, Kind, NewFlag};
+use crate::flags::{FlagFilter, FlagView, Flags, Kind, Link, NewFlag};
 use crate::http::{Json, Page, Paging, caller::Staff, tagged, yes_or_no};
 use crate::projects::{Environment, NewEnvironment, Projects};
 use crate::version::{IfMatch, RequiredIfMatch};
@@ -73,6 +73,8 @@ struct FlagPatch {
     #[schema(required = false, min_items = 1, max_items = 64)]
     variations: Vec<Variation>,
     metadata: Option<HashMap<String, Value>>,
+    #[schema(max_items = 20)]
+    links: Option<Vec<Link>>,
     /// `false` brings an archived flag back.
     archived: Option<bool>,
 }
@@ -134,6 +136,7 @@ async fn list(
     operation_id = "createFlag",
     request_body(content = NewFlag, example = json!({
         "key": "page.size", "type": "integer", "kind": "config", "name": "Page size", "tags": ["web"],
+        "links": [{"title": "Why pages have a size", "url": "https://wiki.example.com/page-size"}],
         "variations": [{"name": "large", "value": 50}, {"name": "small", "value": 20}],
     })),
     responses((status = CREATED, body = FlagView)),
