@@ -22,4 +22,5 @@ pub mod projects;
 pub mod schema;
 pub mod stats;
 pub mod stream;
+pub mod usage;
 pub mod version;

@@ -103,6 +103,13 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    flag_usage (environment_id, flag_key, variation) {
+        environment_id -> BigInt, flag_key -> Text, variation -> Text, evaluations -> BigInt, first_at -> Text,
+        last_at -> Text,
+    }
+}
+
 diesel::allow_tables_to_appear_in_same_query!(
     projects,
     environments,

@@ -23,6 +23,8 @@ mod service;
 pub mod share;
 mod store;
 
+use std::collections::{HashMap, HashSet};
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -46,9 +48,18 @@ pub use rollout::{RolloutInput, Wanted};
 pub use service::{FlagFilter, Flags};
 
 use crate::clock;
+use crate::db::Connection;
 use crate::error::Result;
 use crate::schema::Time;
 use store::{ConfigurationRecord, FlagRecord};
+
+/// The keys of all flags, archived ones too, by environment.
+///
+/// # Errors
+/// When the store does not answer.
+pub fn known(connection: &mut Connection<'_>) -> Result<HashMap<i64, HashSet<String>>> {
+    store::keys(connection)
+}
 
 /// A flag as the API shows it.
 #[derive(Clone, Debug, Serialize, ToSchema)]

@@ -15,6 +15,7 @@ use crate::access::{Caller, Role};
 use crate::db::{Connection, Part, Store};
 use crate::error::{Error, Result};
 use crate::projects::{self, Environment, NewEnvironment};
+use crate::usage::Usage;
 use crate::version::IfMatch;
 
 /// The service for flags.
@@ -24,6 +25,7 @@ pub struct Flags {
     live: Live,
     retention: Retention,
     pub(super) attached: Attached,
+    pub(super) usage: Usage,
 }
 
 /// Which flags are asked for; all members must hold.
@@ -46,9 +48,14 @@ pub struct FlagFilter {
 type Change<T> = (T, Vec<Arc<Published>>);
 
 impl Flags {
-    /// Over `store`, keeping `live` up to date and so much history.
-    pub fn new(store: Store, live: Live, retention: Retention, attached: Attached) -> Self {
-        Self { store, live, retention, attached }
+    /// Over `store`, keeping `live` up to date and so much history. `usage` is told what is evaluated.
+    pub fn new(store: Store, live: Live, retention: Retention, attached: Attached, usage: Usage) -> Self {
+        Self { store, live, retention, attached, usage }
+    }
+
+    /// What is evaluated, and for whom.
+    pub fn usage(&self) -> &Usage {
+        &self.usage
     }
 
     /// The flags in memory.

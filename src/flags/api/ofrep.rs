@@ -1,12 +1,13 @@
 //! OFREP's evaluation of one flag.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use bellwether_core::{Context, ErrorCode, Evaluation, Reason};
+use bellwether_core::{Context, ErrorCode, Evaluation, Reason, TARGETING_KEY};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::{OpenApi, ToSchema};
 
 use crate::access::Caller;
+use crate::clock;
 use crate::error::{Error, Result};
 use crate::flags::Flags;
 use crate::http::{Json, problem, request};
@@ -80,7 +81,14 @@ pub(super) async fn evaluate(
     let key = path.as_str();
     // To a client a flag that it may not see is a flag that does not exist.
     let found = served.state.flag(key).filter(|entry| !from_client || entry.flag().client_visible);
+    let now = clock::now();
+    if let Some(key) = context.get(TARGETING_KEY).and_then(Value::as_str) {
+        flags.usage().seen(environment.id(), key, now);
+    }
     let outcome = found.ok_or(ErrorCode::FlagNotFound).and_then(|entry| entry.compiled().evaluate(&context));
+    if let Ok(evaluation) = &outcome {
+        flags.usage().evaluated(environment.id(), key, evaluation.variation, now);
+    }
     Ok(match outcome {
         Ok(evaluation) => HttpResponse::Ok().json(Success::of(key, &evaluation, served.state.revision())),
         Err(code) => problem::respond_ofrep(code, explain(code, key), &http, &request::id(&http)),
