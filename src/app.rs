@@ -136,10 +136,9 @@ impl App {
         let known = store.read_now(Part::Configuration, flags::known).map_err(StartError::Load)?;
         let known = |environment: i64, flag: &str| known.get(&environment).is_some_and(|flags| flags.contains(flag));
         let (usage, counts) = Usage::start(store.clone(), known).map_err(StartError::Load)?;
-        let (measurements, ingest) =
-            Measurements::start(store.clone(), live.clone(), settings.cut, usage.clone());
+        let (measurements, ingest) = Measurements::start(store.clone(), live.clone(), settings.cut, usage.clone());
         let attached = Attached { users: canary::users, purge: canary::purge };
-        let flags = Flags::new(store.clone(), live, settings.history, attached, usage);
+        let flags = Flags::new(store.clone(), live, (settings.history, settings.staleness), attached, usage);
         let access = Access::load(store.clone()).map_err(StartError::Load)?;
         let services = Services {
             audit: Audit::new(store.clone()),
@@ -158,7 +157,14 @@ impl App {
         let handle = server.handle();
         let serving = tokio::spawn(server);
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
-        Ok(Self { address, services, server: handle, serving, draining, tasks: vec![guards, reconcile, ingest, counts] })
+        Ok(Self {
+            address,
+            services,
+            server: handle,
+            serving,
+            draining,
+            tasks: vec![guards, reconcile, ingest, counts],
+        })
     }
 
     /// Ends the server: SDKs are told, requests under way get an answer, then the tasks end.

@@ -90,33 +90,35 @@ pub(super) fn takes_back(patch: &mut Value) -> (bool, Option<Fault>) {
     }
 }
 
-/// Removes an archived flag and everything that belongs to it. See [`Flags::purge`].
+/// Removes an archived flag and everything that belongs to it; the environments that it was in. See [`Flags::purge`].
 fn purge(
     connection: &mut Connection<'_>,
     caller: &Caller,
     (project, key): (&str, &str),
     if_match: IfMatch,
     attached: Attached,
-) -> Result<()> {
+) -> Result<Vec<i64>> {
     let project = projects::project(connection, project)?;
     let flag = find(connection, &project.key, key)?;
     if_match.check(flag.version)?;
     if flag.archived_at.is_none() {
         return Err(Error::Conflict(format!("flag {key} is in use; archive it first, then purge it")));
     }
-    let mut configurations = Map::new();
+    let (mut configurations, mut environments) = (Map::new(), Vec::new());
     for record in store::configurations_of_flag(connection, flag.id)? {
         let environment = projects::environment_of_id(connection, record.environment_id)?;
+        environments.push(environment.id());
         configurations.insert(environment.key, record.configuration.view(&flag.definition.variations)?);
     }
     (attached.purge)(connection, flag.id)?;
     store::delete_flag(connection, flag.id)?;
-    let mut gone = serde_json::to_value(FlagView::from(flag))?;
+    let mut gone = FlagView::from(flag).recorded()?;
     if let Some(members) = gone.as_object_mut() {
         members.insert("configurations".to_owned(), Value::Object(configurations));
     }
     let changes = audit::whole(Some(gone), None);
-    audit::record(connection, caller, Entry { changes, ..about(&project, key, "flag.purge") })
+    audit::record(connection, caller, Entry { changes, ..about(&project, key, "flag.purge") })?;
+    Ok(environments)
 }
 
 impl Flags {
@@ -138,11 +140,12 @@ impl Flags {
     /// When the caller is no admin, the version is stale, or the flag is not archived.
     pub async fn purge(&self, caller: &Caller, project: String, key: String, if_match: IfMatch) -> Result<()> {
         caller.require(Role::Admin)?;
-        let (caller, attached) = (caller.clone(), self.attached);
+        let (caller, attached, flag) = (caller.clone(), self.attached, key.clone());
         let work = move |c: &mut Connection<'_>| {
-            purge(c, &caller, (&project, &key), if_match, attached)?;
-            Ok(((), Vec::<Arc<Published>>::new()))
+            let environments = purge(c, &caller, (&project, &key), if_match, attached)?;
+            Ok((environments, Vec::<Arc<Published>>::new()))
         };
-        self.write(work).await
+        self.usage.forget(self.write(work).await?, &flag);
+        Ok(())
     }
 }

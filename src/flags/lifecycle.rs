@@ -63,7 +63,7 @@ pub fn create(
         published.push(publish::publish(connection, environment.id, &[&record], &cause)?);
     }
     let view = FlagView::from(flag);
-    let changes = audit::whole(None, Some(serde_json::to_value(&view)?));
+    let changes = audit::whole(None, Some(view.recorded()?));
     audit::record(connection, caller, Entry { changes, ..about(&project, &view.key, "flag.create") })?;
     Ok((view, published))
 }

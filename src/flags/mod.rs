@@ -21,6 +21,7 @@ mod reconcile;
 mod rollout;
 mod service;
 pub mod share;
+mod staleness;
 mod store;
 
 use std::collections::{HashMap, HashSet};
@@ -46,6 +47,7 @@ pub use publish::Published;
 pub use reconcile::reconcile;
 pub use rollout::{RolloutInput, Wanted};
 pub use service::{FlagFilter, Flags};
+pub use staleness::{FlagState, Staleness};
 
 use crate::clock;
 use crate::db::Connection;
@@ -76,6 +78,12 @@ pub struct FlagView {
     pub definition: Definition,
     /// Grows with each change of the definition.
     pub version: u64,
+    /// Where it is in its life.
+    pub state: FlagState,
+    /// Why it is potentially stale, by what was really evaluated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub stale_reason: Option<String>,
     /// Since when it is out of use.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Time>)]
@@ -97,11 +105,25 @@ impl From<FlagRecord> for FlagView {
             value_type: flag.value_type.name(),
             definition: flag.definition,
             version: flag.version,
+            // Whether it is stale is for the service to say, which knows what was evaluated.
+            state: if flag.archived_at.is_some() { FlagState::Archived } else { FlagState::Active },
+            stale_reason: None,
             archived_at: flag.archived_at.map(clock::rfc3339),
             created_at: flag.created_at,
             updated_at: flag.updated_at,
             updated_by: flag.updated_by,
         }
+    }
+}
+
+impl FlagView {
+    /// As the audit log keeps it: what was evaluated is no part of the flag.
+    fn recorded(&self) -> Result<Value> {
+        let mut record = serde_json::to_value(self)?;
+        if let Some(members) = record.as_object_mut() {
+            members.retain(|name, _| !matches!(name.as_str(), "state" | "stale_reason"));
+        }
+        Ok(record)
     }
 }
 

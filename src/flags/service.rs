@@ -9,6 +9,7 @@ use super::lifecycle::{create, find, lay_out, patch_definition};
 use super::overview::{self, Overview, Standing};
 use super::publish::Published;
 use super::rollout::{Wanted, targeted};
+use super::staleness::{FlagState, Judge, Staleness};
 use super::store::{self, FlagRecord};
 use super::{Configuration, Configured, FlagView, Live, NewFlag, Preview};
 use crate::access::{Caller, Role};
@@ -26,6 +27,7 @@ pub struct Flags {
     retention: Retention,
     pub(super) attached: Attached,
     pub(super) usage: Usage,
+    pub(super) staleness: Staleness,
 }
 
 /// Which flags are asked for; all members must hold.
@@ -43,14 +45,24 @@ pub struct FlagFilter {
     pub owner: Option<String>,
     /// Archived ones instead of those in use.
     pub archived: bool,
+    /// Where it is in its life.
+    pub state: Option<FlagState>,
+    /// Whether it is potentially stale.
+    pub stale: Option<bool>,
 }
 
 type Change<T> = (T, Vec<Arc<Published>>);
 
 impl Flags {
     /// Over `store`, keeping `live` up to date and so much history. `usage` is told what is evaluated.
-    pub fn new(store: Store, live: Live, retention: Retention, attached: Attached, usage: Usage) -> Self {
-        Self { store, live, retention, attached, usage }
+    pub fn new(
+        store: Store,
+        live: Live,
+        (retention, staleness): (Retention, Staleness),
+        attached: Attached,
+        usage: Usage,
+    ) -> Self {
+        Self { store, live, retention, attached, usage, staleness }
     }
 
     /// What is evaluated, and for whom.
@@ -95,12 +107,16 @@ impl Flags {
     /// When the caller may not, or there is no such project.
     pub async fn list(&self, caller: &Caller, project: String, filter: FlagFilter) -> Result<Vec<FlagView>> {
         caller.require(Role::Viewer)?;
+        let wanted = filter.clone();
         let work = move |c: &mut Connection<'_>| {
-            let project = projects::project(c, &project)?;
-            let flags = store::flags(c, project.id)?;
-            Ok(flags.into_iter().filter(|flag| filter.passes(flag)).map(FlagView::from).collect())
+            let found = projects::project(c, &project)?;
+            let flags: Vec<_> = store::flags(c, found.id)?.into_iter().filter(|flag| filter.passes(flag)).collect();
+            Ok((flags, projects::environments(c, &project)?))
         };
-        self.store.read(Part::Configuration, work).await
+        let (flags, environments) = self.store.read(Part::Configuration, work).await?;
+        let judge = Judge::new(self, &environments);
+        let judged = flags.into_iter().map(|flag| judge.judged(flag.into()));
+        Ok(judged.filter(|flag| wanted.passes_judged(flag)).collect())
     }
 
     /// One flag.
@@ -109,7 +125,11 @@ impl Flags {
     /// When the caller may not, or there is none.
     pub async fn get(&self, caller: &Caller, project: String, key: String) -> Result<FlagView> {
         caller.require(Role::Viewer)?;
-        self.store.read(Part::Configuration, move |c| Ok(find(c, &project, &key)?.into())).await
+        let work = move |c: &mut Connection<'_>| {
+            Ok((FlagView::from(find(c, &project, &key)?), projects::environments(c, &project)?))
+        };
+        let (flag, environments) = self.store.read(Part::Configuration, work).await?;
+        Ok(Judge::new(self, &environments).judged(flag))
     }
 
     /// A new flag, served off everywhere.
@@ -137,7 +157,12 @@ impl Flags {
     ) -> Result<FlagView> {
         caller.require(Role::Editor)?;
         let caller = caller.clone();
-        self.write(move |c| patch_definition(c, &caller, (&project, &key), if_match, patch)).await
+        let work = move |c: &mut Connection<'_>| {
+            let (flag, published) = patch_definition(c, &caller, (&project, &key), if_match, patch)?;
+            Ok(((flag, projects::environments(c, &project)?), published))
+        };
+        let (flag, environments) = self.write(work).await?;
+        Ok(Judge::new(self, &environments).judged(flag))
     }
 
     /// A flag's configuration in an environment, as it was last when the flag is archived.
@@ -155,7 +180,13 @@ impl Flags {
     /// When the caller may not, or there is no such project.
     pub async fn overview(&self, caller: &Caller, project: String) -> Result<Vec<Overview>> {
         caller.require(Role::Viewer)?;
-        self.store.read(Part::Configuration, move |c| overview::of_project(c, &project)).await
+        let work = move |c: &mut Connection<'_>| {
+            Ok((overview::of_project(c, &project)?, projects::environments(c, &project)?))
+        };
+        let (all, environments) = self.store.read(Part::Configuration, work).await?;
+        let judge = Judge::new(self, &environments);
+        let judged = all.into_iter().map(|one| Overview { flag: judge.judged(one.flag), ..one });
+        Ok(judged.collect())
     }
 
     /// A flag and how it stands in one environment.
@@ -275,5 +306,10 @@ impl FlagFilter {
             && self.kind.as_ref().is_none_or(|wanted| definition.kind.name() == wanted)
             && self.value_type.as_ref().is_none_or(|wanted| flag.value_type.name() == wanted)
             && self.owner.as_ref().is_none_or(|owner| definition.owner == *owner)
+    }
+
+    fn passes_judged(&self, flag: &FlagView) -> bool {
+        self.state.is_none_or(|state| flag.state == state)
+            && self.stale.is_none_or(|stale| (flag.state == FlagState::PotentiallyStale) == stale)
     }
 }

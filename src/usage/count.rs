@@ -106,7 +106,8 @@ impl Counts {
             for (flag, counts) in part.load().iter() {
                 for counter in counts.variations.load().iter() {
                     let evaluations = counter.unsaved.swap(0, Ordering::Relaxed);
-                    let Some(Served { variation, first, last, .. }) = counter.served().filter(|_| evaluations > 0) else {
+                    let Some(Served { variation, first, last, .. }) = counter.served().filter(|_| evaluations > 0)
+                    else {
                         continue;
                     };
                     let row = Row { environment, flag: flag.to_string(), variation, evaluations, first, last };

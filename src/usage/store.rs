@@ -92,7 +92,8 @@ pub(super) fn forget(
     flag: &str,
     variation: Option<&str>,
 ) -> Result<()> {
-    let rows = flag_usage::table.filter(flag_usage::environment_id.eq(environment)).filter(flag_usage::flag_key.eq(flag));
+    let rows =
+        flag_usage::table.filter(flag_usage::environment_id.eq(environment)).filter(flag_usage::flag_key.eq(flag));
     match variation {
         None => on_backend!(connection, |c| diesel::delete(rows).execute(c))?,
         Some(name) => {

@@ -30,4 +30,5 @@ mod snapshot;
 mod store;
 mod story;
 mod stream;
+mod usage;
 mod writers;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
 use crate::error::{Error, Result};
-use crate::flags::{FlagFilter, FlagView, Flags, Kind, Link, NewFlag};
+use crate::flags::{FlagFilter, FlagState, FlagView, Flags, Kind, Link, NewFlag};
 use crate::http::{Json, Page, Paging, caller::Staff, tagged, yes_or_no};
 use crate::projects::{Environment, NewEnvironment, Projects};
 use crate::version::{IfMatch, RequiredIfMatch};
@@ -52,6 +52,12 @@ struct Query {
     /// Archived ones instead of those in use.
     #[param(value_type = bool, required = false)]
     archived: Option<String>,
+    /// Where it is in its life.
+    #[param(value_type = FlagState, required = false)]
+    state: Option<String>,
+    /// Those that are potentially stale, or those that are not.
+    #[param(value_type = bool, required = false)]
+    stale: Option<String>,
 }
 
 /// A merge patch (RFC 7396) of a flag's definition: null resets a member that has a default.
@@ -82,7 +88,7 @@ struct FlagPatch {
 impl Query {
     /// What is asked for. What is unclear is refused: taken for something else, the list would say what is not so.
     fn filter(self) -> Result<FlagFilter> {
-        let Self { q: text, tag, kind, value_type, owner, archived } = self;
+        let Self { q: text, tag, kind, value_type, owner, archived, state, stale } = self;
         let mut faults = Vec::new();
         let mut one_of = |pointer: &str, given: Option<&str>, known: &[&str]| {
             if given.is_some_and(|given| !known.contains(&given)) {
@@ -92,8 +98,14 @@ impl Query {
         one_of("/kind", kind.as_deref(), &Kind::ALL.map(Kind::name));
         one_of("/type", value_type.as_deref(), &ValueType::ALL.map(ValueType::name));
         one_of("/archived", archived.as_deref(), &["true", "false"]);
+        one_of("/stale", stale.as_deref(), &["true", "false"]);
+        one_of("/state", state.as_deref(), &FlagState::ALL.map(FlagState::name));
         Error::unless_empty(faults)?;
-        Ok(FlagFilter { text, tag, kind, value_type, owner, archived: archived.as_deref() == Some("true") })
+        let state = FlagState::ALL.into_iter().find(|known| state.as_deref() == Some(known.name()));
+        let stale = stale.map(|stale| stale == "true");
+        // Whoever asks for a state need not say besides that archived ones have it.
+        let archived = archived.map_or(state == Some(FlagState::Archived), |archived| archived == "true");
+        Ok(FlagFilter { text, tag, kind, value_type, owner, archived, state, stale })
     }
 }
 

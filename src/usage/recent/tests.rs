@@ -67,11 +67,14 @@ fn a_quieter_day_is_sampled_less_and_estimated_as_well() {
             now = at((day + 1) * 24 * 60 + hour * 60);
             see(&recent, 0..6_000, now);
             let users = recent.users(now);
-            assert!(day == 0 || (users.estimate(users.keys.len()) as f64 / 6_000.0 - 1.0).abs() < 0.2, "{day} {users:?}");
+            assert!(
+                day == 0 || (users.estimate(users.keys.len()) as f64 / 6_000.0 - 1.0).abs() < 0.2,
+                "{day} {users:?}"
+            );
         }
     }
     let users = recent.users(now);
-    assert_eq!((users.keys.len(), users.each), (6_000, 1), "all of them fit again");
+    assert!(users.each <= 2, "more are taken in as long as they leave room: {}", users.each);
 }
 
 #[test]
