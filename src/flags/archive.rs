@@ -27,18 +27,27 @@ pub struct Attached {
     pub purge: fn(&mut Connection<'_>, i64) -> Result<()>,
 }
 
-/// Why a flag can't be archived now.
-pub(super) fn obstacle(
+/// What still depends on a flag, so that it can't be archived now: each as a sentence without a final stop.
+pub(super) fn dependents(
     connection: &mut Connection<'_>,
     attached: Attached,
     project: &Project,
     flag: &FlagRecord,
-) -> Result<Option<String>> {
-    let configurations = store::configurations_of_flag(connection, flag.id)?;
-    let runs = configurations.iter().any(|record| record.release.is_some());
-    let own = runs.then(|| "a canary or experiment runs on this flag; end it first".to_owned());
-    let reasons: Vec<_> = own.into_iter().chain((attached.users)(connection, &project.key, &flag.key)?).collect();
-    Ok(if reasons.is_empty() { None } else { Some(reasons.join("; ")) })
+) -> Result<Vec<String>> {
+    let mut dependents = Vec::new();
+    for record in store::configurations_of_flag(connection, flag.id)? {
+        if record.release.is_some() {
+            let environment = projects::environment_of_id(connection, record.environment_id)?.key;
+            dependents.push(format!("a canary or experiment runs on it in {environment}; end it first"));
+        }
+    }
+    dependents.extend((attached.users)(connection, &project.key, &flag.key)?);
+    Ok(dependents)
+}
+
+/// The refusal to archive a flag, with what still depends on it.
+pub(super) fn in_use(pointer: &str, key: &str, dependents: Vec<String>) -> Vec<Fault> {
+    dependents.into_iter().map(|dependent| Fault::new(pointer, format!("flag {key} is needed: {dependent}"))).collect()
 }
 
 /// Marks a flag as archived, which is then to be published.
@@ -68,8 +77,9 @@ fn archive(
     if flag.archived_at.is_some() {
         return Ok(((), Vec::new()));
     }
-    if let Some(obstacle) = obstacle(connection, attached, &project, &flag)? {
-        return Err(Error::Conflict(obstacle));
+    let needed = in_use("", key, dependents(connection, attached, &project, &flag)?);
+    if !needed.is_empty() {
+        return Err(Error::Conflicts(needed));
     }
     let changes = retire(connection, caller, &mut flag)?;
     let cause = Cause::new("flag.archive", caller);
@@ -125,8 +135,8 @@ impl Flags {
     /// Takes a flag out of use: SDKs no longer know it.
     ///
     /// # Errors
-    /// When the caller may not, the version is stale, or the flag is needed: a canary or experiment runs on it, or a
-    /// running canary takes a limit from it.
+    /// When the caller may not, the version is stale, or the flag is needed: [`Error::Conflicts`] names each canary or
+    /// experiment that runs on it, and each running canary that takes a limit from it.
     pub async fn archive(&self, caller: &Caller, project: String, key: String, if_match: IfMatch) -> Result<()> {
         caller.require(Role::Operator)?;
         let (caller, attached) = (caller.clone(), self.attached);

@@ -7,7 +7,7 @@ use deserr::Deserr;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::archive::{Attached, obstacle, retire};
+use super::archive::{Attached, dependents, in_use, retire};
 use super::change::Edited;
 use super::definition::{TAG_LENGTH, TAGS};
 use super::history::{Cause, reason_fault};
@@ -292,8 +292,9 @@ fn archive(
     for (index, mut flag) in flags.into_iter().enumerate() {
         let changed = flag.archived_at.is_none();
         if changed {
-            if let Some(obstacle) = obstacle(connection, attached, project, &flag)? {
-                faults.push(Fault::new(format!("/flags/{index}"), format!("flag {}: {obstacle}", flag.key)));
+            let dependents = dependents(connection, attached, project, &flag)?;
+            if !dependents.is_empty() {
+                faults.extend(in_use(&format!("/flags/{index}"), &flag.key, dependents));
                 continue;
             }
             let changes = retire(connection, caller, &mut flag)?;

@@ -8,10 +8,10 @@ use super::history::{self, Retention};
 use super::lifecycle::{create, find, lay_out, patch_definition};
 use super::overview::{self, Overview, Standing};
 use super::publish::Published;
-use super::rollout::{Wanted, targeted};
+use super::rollout::Wanted;
 use super::staleness::{FlagState, Judge, Staleness};
 use super::store::{self, FlagRecord};
-use super::{Configuration, Configured, FlagView, Live, NewFlag, Preview};
+use super::{Configuration, Configured, FlagView, Live, NewFlag};
 use crate::access::{Caller, Role};
 use crate::db::{Connection, Part, Store};
 use crate::error::{Error, Result};
@@ -212,48 +212,12 @@ impl Flags {
         self.edit(caller, place, if_match, wanted.action(), move |edited| wanted.configuration(edited)).await
     }
 
-    /// Who would move by such a change.
-    ///
-    /// # Errors
-    /// As [`Flags::configure`]; nothing is changed.
-    pub async fn preview(&self, caller: &Caller, place: Place, if_match: IfMatch, wanted: Wanted) -> Result<Preview> {
-        caller.require(Role::Viewer)?;
-        let work = move |c: &mut Connection<'_>| {
-            let edited = Edited::find(c, &place)?;
-            if_match.check(edited.record.version)?;
-            let next = wanted.configuration(&edited)?;
-            edited.allows(&next)?;
-            Ok(Preview::between(edited.configuration(), &next))
-        };
-        self.store.read(Part::Configuration, work).await
-    }
-
     /// Turns the kill switch.
     ///
     /// # Errors
     /// As [`edit`].
     pub async fn switch(&self, caller: &Caller, place: Place, if_match: IfMatch, enabled: bool) -> Result<Configured> {
-        let action = if enabled { "flag.enable" } else { "flag.disable" };
-        let change = move |edited: &Edited| Ok(Configuration { enabled, ..edited.configuration().clone() });
-        self.edit(caller, place, if_match, action, change).await
-    }
-
-    /// Serves one user a variation whatever the rules say; with `None`, no longer.
-    ///
-    /// # Errors
-    /// As [`edit`]; not found when there is no such target to remove.
-    pub async fn target(
-        &self,
-        caller: &Caller,
-        place: Place,
-        if_match: IfMatch,
-        variation: String,
-        key: String,
-        wanted: bool,
-    ) -> Result<Configured> {
-        let action = if wanted { "flag.target" } else { "flag.untarget" };
-        let change = move |edited: &Edited| targeted(edited, &variation, &key, wanted);
-        self.edit(caller, place, if_match, action, change).await
+        self.configure(caller, place, if_match, Wanted::Switch(enabled)).await
     }
 
     async fn edit<F>(

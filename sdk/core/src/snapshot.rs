@@ -216,6 +216,17 @@ impl State {
         .checked()
     }
 
+    /// The state as it would be with these flags in place of those of their keys: to ask what they would serve, as its
+    /// hash and revision are still of the state that it was made from.
+    #[must_use]
+    pub fn what_if(&self, flags: impl IntoIterator<Item = Entry>) -> Self {
+        let mut state = self.clone();
+        for entry in flags {
+            state.flags.insert(entry.flag().key.clone(), Arc::new(entry));
+        }
+        state
+    }
+
     fn checked(self) -> Result<Self, Refusal> {
         let actual = state_hash(
             self.flags.values().map(|entry| (entry.flag().key.as_str(), entry.flag().version, entry.digest.as_str())),
