@@ -61,9 +61,14 @@ impl Flags {
 
 fn forecast(edited: Edited, next: Configuration, served: &Served, users: &RecentUsers) -> Result<Forecast> {
     let before = &served.state;
-    let after = before.what_if([publish::entry(&edited.flag, &edited.record, next.clone(), "/configuration")?]);
+    let after = before.what_if([publish::entry(&edited.flag, &edited.record, next.clone(), "/configuration")?], []);
     let now = edited.configuration();
-    let preview =
-        Preview::between(now, &next).counted(edited.key(), (now, &next), (before, &after), users, clock::now());
+    let preview = Preview::between(now, &next).counted(
+        edited.key(),
+        (now, &next),
+        (before, &after),
+        users,
+        clock::at(clock::now()),
+    );
     Ok(Forecast { edited, next, preview })
 }

@@ -65,8 +65,6 @@ struct Place<'p> {
     production: bool,
     /// Whether a canary or an experiment runs on it.
     released: bool,
-    /// The variation that it serves to everyone, whatever the context.
-    only: Option<String>,
     /// What it did serve, since it was created.
     served: Vec<Served>,
 }
@@ -109,7 +107,22 @@ impl<'j> Judge<'j> {
         }
         let places: Vec<_> =
             self.environments.iter().map(|(one, live)| self.place(flag, one, live.as_deref())).collect();
-        reason(flag.definition.kind, (flag.created_at, known), &places, self.now, self.after)
+        let configured = || self.configured(&flag.key);
+        reason(flag.definition.kind, (flag.created_at, known), &places, configured, self.now, self.after)
+    }
+
+    /// The variation that every environment serves to everyone, whatever the context.
+    fn configured(&self, flag: &str) -> Option<String> {
+        let mut alike = None;
+        for (_, live) in &self.environments {
+            let served = live.as_ref()?.served();
+            let here = only(served.state.flag(flag)?.definition().ok()?)?;
+            if alike.as_ref().is_some_and(|there| *there != here) {
+                return None;
+            }
+            alike = Some(here);
+        }
+        alike
     }
 
     fn place(&self, flag: &FlagView, environment: &'j Environment, live: Option<&LiveEnvironment>) -> Place<'j> {
@@ -119,8 +132,7 @@ impl<'j> Judge<'j> {
         Place {
             environment: &environment.key,
             production: environment.production,
-            released: entry.is_some_and(|entry| entry.flag().release.is_some()),
-            only: entry.and_then(|entry| only(entry.flag())).map(str::to_owned),
+            released: entry.is_some_and(|entry| entry.flag().release().is_some()),
             // What was served before belongs to a flag of that key that was purged.
             served: served.into_iter().filter(|served| served.last >= flag.created_at).collect(),
         }
@@ -128,15 +140,15 @@ impl<'j> Judge<'j> {
 }
 
 /// The variation that a flag serves to everyone.
-fn only(flag: &Flag) -> Option<&str> {
+fn only(flag: Flag) -> Option<String> {
     if !flag.enabled {
-        return Some(&flag.off_variation);
+        return Some(flag.off_variation);
     }
-    match &flag.fallthrough {
-        _ if !flag.targets.is_empty() || !flag.rules.is_empty() => None,
+    match flag.fallthrough {
+        _ if !flag.prerequisites.is_empty() || !flag.targets.is_empty() || !flag.rules.is_empty() => None,
         Serve::Variation(name) => Some(name),
         Serve::Split(split) => match split.ranges.as_slice() {
-            [(_, name)] => Some(name),
+            [(_, name)] => Some(name.clone()),
             _ => None,
         },
     }
@@ -147,6 +159,7 @@ fn reason(
     kind: Kind,
     (created, known): (DateTime<Utc>, DateTime<Utc>),
     places: &[Place<'_>],
+    configured: impl FnOnce() -> Option<String>,
     now: DateTime<Utc>,
     after: TimeDelta,
 ) -> Option<String> {
@@ -164,7 +177,9 @@ fn reason(
     let production: Vec<_> =
         places.iter().filter(|place| place.production && place.is_evaluated(now - after)).collect();
     if production.is_empty() {
-        return configured_alike(places, known).filter(|(_, since)| now - *since >= after).map(|(only, since)| {
+        let evaluated: Vec<_> = places.iter().filter(|place| !place.served.is_empty()).collect();
+        let (only, since) = served_alone(&evaluated, known).filter(|(_, since)| now - *since >= after)?;
+        return configured().filter(|configured| *configured == only).map(|only| {
             format!("its fallthrough serves `{only}` to everyone, and nothing else was served since {}", date(since))
         });
     }
@@ -195,15 +210,6 @@ fn served_alone(places: &[&Place<'_>], known: DateTime<Utc>) -> Option<(String, 
         };
     }
     alone
-}
-
-/// The variation that every environment serves to everyone, and since when nothing else was served in any.
-fn configured_alike(places: &[Place<'_>], known: DateTime<Utc>) -> Option<(String, DateTime<Utc>)> {
-    let only = places.first()?.only.clone()?;
-    let evaluated: Vec<_> = places.iter().filter(|place| !place.served.is_empty()).collect();
-    let (served, since) = served_alone(&evaluated, known)?;
-    let alike = places.iter().all(|place| place.only.as_deref() == Some(&only)) && served == only;
-    alike.then_some((only, since))
 }
 
 fn date(at: DateTime<Utc>) -> String {

@@ -86,7 +86,7 @@ pub(super) fn faults(evaluations: &[EvaluationInput], exposures: &[ExposureInput
 pub(super) fn known(evaluations: Vec<EvaluationInput>, state: &State) -> Vec<EvaluationInput> {
     let known = |one: &EvaluationInput| {
         let flag = state.flag(&one.flag).map(|entry| entry.flag());
-        flag.is_some_and(|flag| flag.variations.iter().any(|variation| variation.name == one.variation))
+        flag.is_some_and(|flag| flag.variations().iter().any(|variation| variation.name == one.variation))
     };
     evaluations.into_iter().filter(|one| one.count > 0 && known(one)).collect()
 }

@@ -1,7 +1,7 @@
 //! OFREP's evaluation of one flag.
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use bellwether_core::{Context, ErrorCode, Evaluation, Reason, TARGETING_KEY};
+use bellwether_core::{Context, ErrorCode, Evaluation, Reason};
 use serde::Serialize;
 use serde_json::Value;
 use utoipa::{OpenApi, ToSchema};
@@ -80,12 +80,13 @@ pub(super) async fn evaluate(
     let served = environment.served();
     let key = path.as_str();
     // To a client a flag that it may not see is a flag that does not exist.
-    let found = served.state.flag(key).filter(|entry| !from_client || entry.flag().client_visible);
+    let found = served.state.flag(key).filter(|entry| !from_client || entry.flag().client_visible());
+    let outcome = found.ok_or(ErrorCode::FlagNotFound);
+    let outcome = outcome.and_then(|entry| served.state.evaluate_entry(entry, &context, clock::current()));
     let now = clock::now();
-    if let Some(key) = context.get(TARGETING_KEY).and_then(Value::as_str) {
+    if let Some(key) = context.targeting_key().and_then(Value::as_str) {
         flags.usage().seen(environment.id(), key, now);
     }
-    let outcome = found.ok_or(ErrorCode::FlagNotFound).and_then(|entry| entry.compiled().evaluate(&context));
     if let Ok(evaluation) = &outcome {
         flags.usage().evaluated(environment.id(), key, evaluation.variation, now);
     }

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use bellwether_core::{Context, State, Value};
-use chrono::{DateTime, Utc};
+use bellwether_core::{Context, Now, State, Value};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -52,7 +51,7 @@ pub fn moved_users(
     users: &RecentUsers,
     (before, after): (&State, &State),
     flags: &[&str],
-    now: DateTime<Utc>,
+    now: Now,
 ) -> Vec<RecentMoves> {
     let mut counted = vec![Counted::new(); flags.len()];
     for key in &users.keys {
@@ -68,7 +67,7 @@ pub fn moved_users(
     counted.into_iter().map(told).collect()
 }
 
-fn count(counted: &mut Counted, (before, after): (&State, &State), flag: &str, user: &Context, now: DateTime<Utc>) {
+fn count(counted: &mut Counted, (before, after): (&State, &State), flag: &str, user: &Context, now: Now) {
     let (from, to) = (served(before, flag, user, now), served(after, flag, user, now));
     if from != to {
         let name = |served: Option<(&str, &Value)>| served.map(|(name, _)| name.to_owned());
@@ -77,8 +76,8 @@ fn count(counted: &mut Counted, (before, after): (&State, &State), flag: &str, u
 }
 
 /// The variation that a state serves, and its value.
-fn served<'s>(state: &'s State, flag: &str, context: &Context, _now: DateTime<Utc>) -> Option<(&'s str, &'s Value)> {
-    let served = state.evaluate(flag, context).ok()?;
+fn served<'s>(state: &'s State, flag: &str, context: &Context, now: Now) -> Option<(&'s str, &'s Value)> {
+    let served = state.evaluate(flag, context, now).ok()?;
     Some((served.variation, served.value))
 }
 
@@ -102,7 +101,7 @@ impl Preview {
         (before, after): (&Configuration, &Configuration),
         states: (&State, &State),
         users: &RecentUsers,
-        now: DateTime<Utc>,
+        now: Now,
     ) -> Self {
         let targets = changed_targets(before, after);
         if !targets.is_empty() {

@@ -19,7 +19,7 @@ fn development(served: Vec<Served>) -> Place<'static> {
 }
 
 fn told(kind: Kind, places: &[Place<'_>]) -> String {
-    reason(kind, (day(0), day(0)), places, day(NOW), TimeDelta::days(30)).unwrap_or_default()
+    reason(kind, (day(0), day(0)), places, || None, day(NOW), TimeDelta::days(30)).unwrap_or_default()
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn what_nobody_evaluates_is_stale_whatever_it_is_for() {
         let of_late = [development(vec![served("on", 1, 71), served("off", 1, 71)]), production(vec![])];
         assert_eq!(told(kind, &of_late), "");
     }
-    let later = reason(Kind::Config, (day(0), day(50)), &[], day(NOW), TimeDelta::days(30));
+    let later = reason(Kind::Config, (day(0), day(50)), &[], || None, day(NOW), TimeDelta::days(30));
     assert_eq!(later.unwrap(), "not evaluated in any environment since 28 Nov 2025", "nothing is known of before");
 }
 
@@ -66,15 +66,15 @@ fn productions_are_taken_together() {
 
 #[test]
 fn without_production_its_configuration_tells() {
-    let only = |only: &str, place: Place<'static>| Place { only: Some(only.to_owned()), ..place };
-    let alike = [only("on", development(vec![served("on", 5, NOW)])), only("on", production(vec![]))];
+    let told = |served: Vec<Served>, configured: Option<&str>| {
+        let places = [development(served), production(vec![])];
+        let configured = || configured.map(str::to_owned);
+        let told = reason(Kind::Release, (day(0), day(0)), &places, configured, day(NOW), TimeDelta::days(30));
+        told.unwrap_or_default()
+    };
     let expected = "its fallthrough serves `on` to everyone, and nothing else was served since 14 Oct 2025";
-    assert_eq!(told(Kind::Release, &alike), expected);
-    let unlike = [only("on", development(vec![served("on", 5, NOW)])), only("off", production(vec![]))];
-    assert_eq!(told(Kind::Release, &unlike), "");
-    let varies = [development(vec![served("on", 5, NOW)]), only("on", production(vec![]))];
-    assert_eq!(told(Kind::Release, &varies), "");
-    let before =
-        [only("on", development(vec![served("on", 5, NOW), served("off", 5, 90)])), only("on", production(vec![]))];
-    assert_eq!(told(Kind::Release, &before), "");
+    assert_eq!(told(vec![served("on", 5, NOW)], Some("on")), expected);
+    assert_eq!(told(vec![served("on", 5, NOW)], Some("off")), "", "it was turned off since");
+    assert_eq!(told(vec![served("on", 5, NOW)], None), "", "there are rules, or environments differ");
+    assert_eq!(told(vec![served("on", 5, NOW), served("off", 5, 90)], Some("on")), "");
 }
