@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::history::Cause;
 use super::lifecycle::{Changed, about, find, republish, touch};
 use super::publish::Published;
-use super::store::{self, FlagRecord};
+use super::store::{self, ConfigurationRecord, FlagRecord};
 use super::{FlagView, Flags};
 use crate::access::{Caller, Role};
 use crate::audit::{self, Entry, FieldChange};
@@ -27,12 +27,14 @@ pub struct Attached {
     pub purge: fn(&mut Connection<'_>, i64) -> Result<()>,
 }
 
-/// What still depends on a flag, so that it can't be archived now: each as a sentence without a final stop.
+/// What still depends on a flag, so that it can't be archived now: each as a sentence without a final stop. Flags that
+/// go along with it don't count.
 pub(super) fn dependents(
     connection: &mut Connection<'_>,
     attached: Attached,
     project: &Project,
     flag: &FlagRecord,
+    along: &[String],
 ) -> Result<Vec<String>> {
     let mut dependents = Vec::new();
     for record in store::configurations_of_flag(connection, flag.id)? {
@@ -40,6 +42,17 @@ pub(super) fn dependents(
             let environment = projects::environment_of_id(connection, record.environment_id)?.key;
             dependents.push(format!("a canary or experiment runs on it in {environment}; end it first"));
         }
+    }
+    for environment in projects::environments(connection, &project.key)? {
+        let naming = store::configurations_that_name(connection, environment.id(), &flag.key)?;
+        let needs = |record: &ConfigurationRecord| {
+            let prerequisites = &record.configuration.prerequisites;
+            prerequisites.iter().any(|one| one.flag == flag.key) && !along.contains(&record.flag_key)
+        };
+        let told = |record: &ConfigurationRecord| {
+            format!("flag {} has it as a prerequisite in {}", record.flag_key, environment.key)
+        };
+        dependents.extend(naming.iter().filter(|record| needs(record)).map(told));
     }
     dependents.extend((attached.users)(connection, &project.key, &flag.key)?);
     Ok(dependents)
@@ -77,7 +90,7 @@ fn archive(
     if flag.archived_at.is_some() {
         return Ok(((), Vec::new()));
     }
-    let needed = in_use("", key, dependents(connection, attached, &project, &flag)?);
+    let needed = in_use("", key, dependents(connection, attached, &project, &flag, &[])?);
     if !needed.is_empty() {
         return Err(Error::Conflicts(needed));
     }
@@ -136,7 +149,8 @@ impl Flags {
     ///
     /// # Errors
     /// When the caller may not, the version is stale, or the flag is needed: [`Error::Conflicts`] names each canary or
-    /// experiment that runs on it, and each running canary that takes a limit from it.
+    /// experiment that runs on it, each running canary that takes a limit from it, and each flag that has it as a
+    /// prerequisite.
     pub async fn archive(&self, caller: &Caller, project: String, key: String, if_match: IfMatch) -> Result<()> {
         caller.require(Role::Operator)?;
         let (caller, attached) = (caller.clone(), self.attached);

@@ -288,11 +288,12 @@ fn archive(
     reason: &str,
     attached: Attached,
 ) -> Result<Changed<Vec<BulkItem>>> {
+    let along: Vec<_> = flags.iter().map(|flag| flag.key.clone()).collect();
     let (mut items, mut gone, mut faults) = (Vec::with_capacity(flags.len()), Vec::new(), Vec::new());
     for (index, mut flag) in flags.into_iter().enumerate() {
         let changed = flag.archived_at.is_none();
         if changed {
-            let dependents = dependents(connection, attached, project, &flag)?;
+            let dependents = dependents(connection, attached, project, &flag, &along)?;
             if !dependents.is_empty() {
                 faults.extend(in_use(&format!("/flags/{index}"), &flag.key, dependents));
                 continue;

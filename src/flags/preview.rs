@@ -29,6 +29,10 @@ pub struct Preview {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub changed_rules: Vec<String>,
+    /// Whether its prerequisites change: whom that moves is a matter of what other flags serve them.
+    #[serde(skip_serializing_if = "is_false")]
+    #[schema(required = false)]
+    pub changed_prerequisites: bool,
     /// The users who have another target of their own than before, or one no longer.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -43,6 +47,10 @@ pub struct Preview {
     pub summary: String,
     #[serde(skip)]
     words: Vec<String>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// A move and the split it happens in.
@@ -92,8 +100,12 @@ impl Preview {
                 placed.extend(moves.into_iter().map(|movement| PlacedMove { place: place.to_owned(), movement }));
             }
         }
-        let told = before.enabled || after.enabled;
-        Self { changed_rules: if told { changed_rules(before, after) } else { Vec::new() }, ..Self::of(placed) }
+        let preview = Self::of(placed);
+        if !before.enabled && !after.enabled {
+            return preview;
+        }
+        let changed_prerequisites = before.prerequisites != after.prerequisites;
+        Self { changed_rules: changed_rules(before, after), changed_prerequisites, ..preview }
     }
 
     /// The moves when variations come to have other values: of those who are served them.
@@ -116,6 +128,11 @@ impl Preview {
             ));
         }
         Self::of(placed)
+    }
+
+    /// When a flag is brought back: everyone goes from what services have as their own default to what it serves.
+    pub fn of_return() -> Self {
+        Self { words: vec!["everyone is served it again, in place of their services' own defaults".to_owned()], ..Self::default() }
     }
 
     fn of(moves: Vec<PlacedMove>) -> Self {

@@ -185,6 +185,24 @@ pub(super) fn configurations_in(connection: &mut Connection<'_>, environment: i6
     rows.into_iter().map(configuration).collect()
 }
 
+/// The configurations in an environment that are served and have a flag of that key as a prerequisite, and maybe others
+/// that mention it.
+pub(super) fn configurations_that_name(
+    connection: &mut Connection<'_>,
+    environment: i64,
+    key: &str,
+) -> Result<Vec<ConfigurationRecord>> {
+    // As `Prerequisite` is written. In a key, `_` stands for any character here: whoever asks looks again.
+    let named = format!("%\"prerequisites\":%\"flag\":\"{key}\"%");
+    let query = flag_configurations::table
+        .filter(flag_configurations::environment_id.eq(environment))
+        .filter(flag_configurations::served.is_not_null())
+        .filter(flag_configurations::configuration.like(named))
+        .order(flag_configurations::flag_key);
+    let rows: Vec<ConfigurationRow> = on_backend!(connection, |c| query.select(ConfigurationRow::as_select()).load(c))?;
+    rows.into_iter().map(configuration).collect()
+}
+
 /// The keys of all flags, archived ones too, by environment.
 pub(super) fn keys(connection: &mut Connection<'_>) -> Result<HashMap<i64, HashSet<String>>> {
     let query = flag_configurations::table.select((flag_configurations::environment_id, flag_configurations::flag_key));

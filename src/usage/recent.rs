@@ -23,10 +23,10 @@ const SALT: &str = "recent users";
 /// Users seen of late.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RecentUsers {
-    /// The targeting keys that are kept.
+    /// The targeting keys that are kept, in no particular order.
     pub keys: Vec<Arc<str>>,
-    /// How many users each of them stands for: 1, or a power of two.
-    pub each: u64,
+    /// How many users they stand for: an estimate, where not all are kept.
+    pub seen: u64,
 }
 
 /// The sketch. It is written to only when nobody else does, so that nobody waits.
@@ -54,10 +54,18 @@ struct Entry {
 }
 
 impl RecentUsers {
-    /// An estimate of how many users `kept` of the kept ones stand for.
+    /// An estimate of how many users so many of the kept ones stand for.
     #[must_use]
     pub fn estimate(&self, kept: usize) -> u64 {
-        (kept as u64).saturating_mul(self.each.max(1))
+        let estimate = u128::from(self.seen) * kept as u128 / (self.keys.len().max(1) as u128);
+        u64::try_from(estimate).unwrap_or(u64::MAX)
+    }
+
+    /// At most so many of the kept ones, which stand for all.
+    #[must_use]
+    pub fn at_most(&self, users: usize) -> Self {
+        // The map they come from has them in an order of its own, which has nothing to do with what they are served.
+        Self { keys: self.keys.iter().take(users).cloned().collect(), seen: self.seen }
     }
 }
 
@@ -139,8 +147,9 @@ impl Kept {
     fn users(&self, now: DateTime<Utc>) -> RecentUsers {
         let halved = self.doubled.map_or(self.halved, |(_, before)| before.max(self.halved));
         let shown = |(_, entry): &(&Arc<str>, &Entry)| lies_below(entry.hash, halved) && now - entry.last < REMEMBERED;
-        let keys = self.keys.iter().filter(shown).map(|(key, _)| key.clone()).collect();
-        RecentUsers { keys, each: 1_u64.checked_shl(halved).unwrap_or(u64::MAX) }
+        let keys: Vec<_> = self.keys.iter().filter(shown).map(|(key, _)| key.clone()).collect();
+        let each = 1_u64.checked_shl(halved).unwrap_or(u64::MAX);
+        RecentUsers { seen: (keys.len() as u64).saturating_mul(each), keys }
     }
 }
 

@@ -1,14 +1,15 @@
 //! `P/flags`, `P/flags/{key}`, and the environments whose making lays out every flag.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use actix_web::{HttpResponse, web};
 use bellwether_core::{Fault, Value, ValueType, Variation};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
 use crate::error::{Error, Result};
-use crate::flags::{FlagFilter, FlagState, FlagView, Flags, Kind, Link, NewFlag};
+use super::configurations::Query as Previewed;
+use crate::flags::{FlagFilter, FlagState, FlagView, Flags, Kind, Link, NewFlag, Preview};
 use crate::http::{Json, Page, Paging, caller::Staff, tagged, yes_or_no};
 use crate::projects::{Environment, NewEnvironment, Projects};
 use crate::version::{IfMatch, RequiredIfMatch};
@@ -109,6 +110,26 @@ impl Query {
     }
 }
 
+/// What a change of a flag answers.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = FlagOrPreviews)]
+#[expect(clippy::large_enum_variant, reason = "it is written at once")]
+enum Outcome {
+    /// The flag as it is now.
+    Flag(FlagView),
+    /// With `?preview=true`, who would move.
+    Preview(Previews),
+}
+
+/// Who would move by a change of a flag.
+#[derive(Serialize, ToSchema)]
+#[schema(as = FlagPreviews)]
+struct Previews {
+    /// In each environment, by its key.
+    environments: BTreeMap<String, Preview>,
+}
+
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -184,24 +205,29 @@ async fn get(Staff(caller): Staff, flags: web::Data<Flags>, path: web::Path<(Str
     patch,
     path = "/projects/{project}/flags/{key}",
     operation_id = "changeFlag",
-    params(RequiredIfMatch),
+    params(Previewed, RequiredIfMatch),
     request_body(
         content = FlagPatch,
         content_type = "application/merge-patch+json",
         example = json!({"name": "The new dashboard", "tags": ["web", "q3"]}),
     ),
-    responses((status = OK, body = FlagView)),
+    responses((status = OK, body = Outcome)),
 )]
 async fn patch(
     Staff(caller): Staff,
     flags: web::Data<Flags>,
     path: web::Path<(String, String)>,
+    query: web::Query<Previewed>,
     if_match: IfMatch,
     body: Json,
 ) -> Result<HttpResponse> {
     let (project, key) = path.into_inner();
+    if query.preview()? {
+        let environments = flags.preview_patch(&caller, project, key, if_match, body.0).await?;
+        return Ok(HttpResponse::Ok().json(Outcome::Preview(Previews { environments })));
+    }
     let changed = flags.patch(&caller, project, key, if_match.required()?, body.0).await?;
-    Ok(tagged(HttpResponse::Ok(), changed.version, &changed))
+    Ok(tagged(HttpResponse::Ok(), changed.version, &Outcome::Flag(changed)))
 }
 
 /// Archives a flag: SDKs no longer know it. With `purge`, an archived one is removed for good.

@@ -1,6 +1,6 @@
 //! Moves counted on users seen of late: each is evaluated in the state that is and in the one that would be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bellwether_core::{Context, Now, State, Value};
 use serde::Serialize;
@@ -42,6 +42,9 @@ pub struct Dependent {
     pub recent_users: RecentMoves,
 }
 
+/// Most users times flags that are evaluated for one answer: a fraction of a second.
+const EVALUATIONS: usize = 200_000;
+
 type Counted = BTreeMap<(Option<String>, Option<String>), usize>;
 
 /// How many of the recently seen users each of these flags would serve something else, were `after` in force and not
@@ -53,6 +56,7 @@ pub fn moved_users(
     flags: &[&str],
     now: Now,
 ) -> Vec<RecentMoves> {
+    let users = &users.at_most(EVALUATIONS / flags.len().max(1));
     let mut counted = vec![Counted::new(); flags.len()];
     for key in &users.keys {
         let context = Context::new(&**key);
@@ -62,7 +66,7 @@ pub fn moved_users(
     }
     let told = |counted: Counted| {
         let moves = listed(counted, |kept| users.estimate(kept));
-        RecentMoves { seen: users.estimate(users.keys.len()), moved: sum(&moves), moves }
+        RecentMoves { seen: users.seen, moved: sum(&moves), moves }
     };
     counted.into_iter().map(told).collect()
 }
@@ -112,9 +116,31 @@ impl Preview {
             let moves = listed(counted, |users| users as u64);
             self.changed_targets = Some(TargetMoves { users: targets.len() as u64, moved: sum(&moves), moves });
         }
-        let mut moved = moved_users(users, states, &[flag], now);
-        self.recent_users = moved.pop().unwrap_or_default();
+        let others = dependents(states.0, flag);
+        let flags: Vec<_> = std::iter::once(flag).chain(others.iter().copied()).collect();
+        let mut moved = moved_users(users, states, &flags, now).into_iter();
+        self.recent_users = moved.next().unwrap_or_default();
+        let dependent = |(flag, recent_users): (&&str, _)| Dependent { flag: (*flag).to_owned(), recent_users };
+        let moving = others.iter().zip(moved).map(|found| dependent(found));
+        self.dependents = moving.filter(|one| one.recent_users.moved > 0).collect();
         self.tell(before, after);
         self
     }
+}
+
+/// The flags of a state that have this one as a prerequisite, or one of those that have it; by key.
+fn dependents<'s>(state: &'s State, flag: &str) -> Vec<&'s str> {
+    let mut needed_by: BTreeMap<&str, Vec<&'s str>> = BTreeMap::new();
+    for entry in state.flags() {
+        for prerequisite in entry.flag().prerequisites() {
+            needed_by.entry(prerequisite).or_default().push(entry.flag().key());
+        }
+    }
+    let (mut found, mut next) = (BTreeSet::new(), needed_by.get(flag).cloned().unwrap_or_default());
+    while let Some(key) = next.pop() {
+        if key != flag && found.insert(key) {
+            next.extend(needed_by.get(key).into_iter().flatten());
+        }
+    }
+    found.into_iter().collect()
 }
