@@ -132,7 +132,10 @@ impl Preview {
 
     /// When a flag is brought back: everyone goes from what services have as their own default to what it serves.
     pub fn of_return() -> Self {
-        Self { words: vec!["everyone is served it again, in place of their services' own defaults".to_owned()], ..Self::default() }
+        Self {
+            words: vec!["everyone is served it again, in place of their services' own defaults".to_owned()],
+            ..Self::default()
+        }
     }
 
     fn of(moves: Vec<PlacedMove>) -> Self {

@@ -7,8 +7,8 @@ use bellwether_core::{Fault, Value, ValueType, Variation};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
-use crate::error::{Error, Result};
 use super::configurations::Query as Previewed;
+use crate::error::{Error, Result};
 use crate::flags::{FlagFilter, FlagState, FlagView, Flags, Kind, Link, NewFlag, Preview};
 use crate::http::{Json, Page, Paging, caller::Staff, tagged, yes_or_no};
 use crate::projects::{Environment, NewEnvironment, Projects};

@@ -36,8 +36,7 @@ enum Show {
 }
 
 impl Show {
-    const ALL: [Self; 6] =
-        [Self::All, Self::Canaries, Self::RolledBack, Self::TurnedOff, Self::Stale, Self::Archived];
+    const ALL: [Self; 6] = [Self::All, Self::Canaries, Self::RolledBack, Self::TurnedOff, Self::Stale, Self::Archived];
 
     /// In the address.
     fn key(self) -> &'static str {

@@ -171,7 +171,12 @@ fn a_stale_flag_says_why() {
     assert!(!page.render().unwrap().contains("Potentially stale"));
     page.flags[0].stale = Some("production has served only `<on>` for 30 days".to_owned());
     let html = page.render().unwrap();
-    assert!(html.contains("Potentially stale</span> production has served only <span class=\"key\">&#60;on&#62;</span> for 30 days"), "{html}");
+    assert!(
+        html.contains(
+            "Potentially stale</span> production has served only <span class=\"key\">&#60;on&#62;</span> for 30 days"
+        ),
+        "{html}"
+    );
 }
 
 #[test]

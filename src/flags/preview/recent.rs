@@ -11,7 +11,8 @@ use super::{Preview, TargetMoves, changed_targets};
 use crate::usage::RecentUsers;
 
 /// Users seen in the last 24 hours who would be served something else, as far as their targeting keys tell: nothing
-/// else is known of them, so rules on other attributes match none. Estimates, where there are more than are kept.
+/// else is known of them, so rules on other attributes match none. Estimates, where there are more than are kept; and
+/// where a split is new, as its salt is drawn when it is saved.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RecentMoves {
     /// How many were seen.

@@ -101,7 +101,10 @@ fn what_buckets_do_not_tell_is_named() {
     assert_eq!(changed(vec![rule("a", "NO")], vec![rule("a", "SE")]), ["a"]);
     assert_eq!(changed(vec![rule("a", "NO")], vec![rule("b", "NO")]), ["b", "a"]);
     assert_eq!(changed(vec![rule("a", "1"), rule("b", "2")], vec![rule("b", "2"), rule("a", "1")]), ["b", "a"]);
-    assert_eq!(changed(vec![rule("a", "1"), rule("b", "2"), rule("c", "3")], vec![rule("b", "2"), rule("c", "3")]), ["a"]);
+    assert_eq!(
+        changed(vec![rule("a", "1"), rule("b", "2"), rule("c", "3")], vec![rule("b", "2"), rule("c", "3")]),
+        ["a"]
+    );
     assert_eq!(
         words(&with(vec![]), &with(vec![rule("a", "NO")])),
         "Rule `a` is new or gone, or asked of others: whom that moves depends on who they are.",

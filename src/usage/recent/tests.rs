@@ -67,10 +67,7 @@ fn a_quieter_day_is_sampled_less_and_estimated_as_well() {
             now = at((day + 1) * 24 * 60 + hour * 60);
             see(&recent, 0..6_000, now);
             let users = recent.users(now);
-            assert!(
-                day == 0 || (users.seen as f64 / 6_000.0 - 1.0).abs() < 0.2,
-                "{day} {users:?}"
-            );
+            assert!(day == 0 || (users.seen as f64 / 6_000.0 - 1.0).abs() < 0.2, "{day} {users:?}");
         }
     }
     let users = recent.users(now);
