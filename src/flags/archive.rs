@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::history::Cause;
 use super::lifecycle::{Changed, about, find, republish, touch};
 use super::publish::Published;
-use super::store::{self, ConfigurationRecord, FlagRecord};
+use super::store::{self, FlagRecord, ReferenceKind};
 use super::{FlagView, Flags};
 use crate::access::{Caller, Role};
 use crate::audit::{self, Entry, FieldChange};
@@ -43,17 +43,12 @@ pub(super) fn dependents(
             dependents.push(format!("a canary or experiment runs on it in {environment}; end it first"));
         }
     }
-    for environment in projects::environments(connection, &project.key)? {
-        let naming = store::configurations_that_name(connection, environment.id(), &flag.key)?;
-        let needs = |record: &ConfigurationRecord| {
-            let prerequisites = &record.configuration.prerequisites;
-            prerequisites.iter().any(|one| one.flag == flag.key) && !along.contains(&record.flag_key)
-        };
-        let told = |record: &ConfigurationRecord| {
-            format!("flag {} has it as a prerequisite in {}", record.flag_key, environment.key)
-        };
-        dependents.extend(naming.iter().filter(|record| needs(record)).map(told));
-    }
+    let naming = store::dependents(connection, project.id, ReferenceKind::Prerequisite, &flag.key)?;
+    let needing = naming.iter().filter(|dependent| !along.contains(&dependent.flag));
+    dependents.extend(
+        needing
+            .map(|dependent| format!("flag {} has it as a prerequisite in {}", dependent.flag, dependent.environment)),
+    );
     dependents.extend((attached.users)(connection, &project.key, &flag.key)?);
     Ok(dependents)
 }

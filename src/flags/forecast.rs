@@ -36,7 +36,7 @@ impl Flags {
     /// As [`Flags::configure`]; nothing is changed.
     pub async fn preview(&self, caller: &Caller, place: Place, if_match: IfMatch, wanted: Wanted) -> Result<Preview> {
         caller.require(Role::Viewer)?;
-        let forecast = self.forecast(place, if_match, move |_, edited| wanted.configuration(edited)).await?;
+        let forecast = self.forecast(place, if_match, move |c, edited| wanted.configuration(c, edited)).await?;
         Ok(forecast.preview)
     }
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::archive::Attached;
-use super::change::{Edited, Place, edit};
+use super::change::{Edited, Next, Place, edit_as};
 use super::history::{self, Retention};
 use super::lifecycle::{create, find, lay_out, patch_definition};
 use super::overview::{self, Overview, Standing};
@@ -11,7 +11,7 @@ use super::publish::Published;
 use super::rollout::Wanted;
 use super::staleness::{FlagState, Judge, Staleness};
 use super::store::{self, FlagRecord};
-use super::{Configuration, Configured, FlagView, Live, NewFlag};
+use super::{Configured, FlagView, Live, NewFlag};
 use crate::access::{Caller, Role};
 use crate::db::{Connection, Part, Store};
 use crate::error::{Error, Result};
@@ -209,7 +209,20 @@ impl Flags {
         if_match: IfMatch,
         wanted: Wanted,
     ) -> Result<Configured> {
-        self.edit(caller, place, if_match, wanted.action(), move |edited| wanted.configuration(edited)).await
+        let caller = caller.clone();
+        let work = move |c: &mut Connection<'_>| {
+            let (view, published) = edit_as(c, &caller, &place, if_match, |c, edited| {
+                let action = wanted.action();
+                Ok(Next {
+                    configuration: wanted.configuration(c, edited)?,
+                    action,
+                    reason: String::new(),
+                    restored: None,
+                })
+            })?;
+            Ok((view, published.into_iter().collect()))
+        };
+        self.write(work).await
     }
 
     /// Turns the kill switch.
@@ -218,25 +231,6 @@ impl Flags {
     /// As [`edit`].
     pub async fn switch(&self, caller: &Caller, place: Place, if_match: IfMatch, enabled: bool) -> Result<Configured> {
         self.configure(caller, place, if_match, Wanted::Switch(enabled)).await
-    }
-
-    async fn edit<F>(
-        &self,
-        caller: &Caller,
-        place: Place,
-        if_match: IfMatch,
-        action: &'static str,
-        change: F,
-    ) -> Result<Configured>
-    where
-        F: FnOnce(&Edited) -> Result<Configuration> + Send + 'static,
-    {
-        let caller = caller.clone();
-        let work = move |c: &mut Connection<'_>| {
-            let (view, published) = edit(c, &caller, &place, if_match, action, change)?;
-            Ok((view, published.into_iter().collect()))
-        };
-        self.write(work).await
     }
 
     /// A new environment, in which every flag is served off.

@@ -1,3 +1,4 @@
+mod references;
 mod versions;
 
 use std::collections::{HashMap, HashSet};
@@ -12,6 +13,7 @@ use crate::db::schema::{flag_configurations, flags, outbox};
 use crate::db::{Connection, Timestamp, on_backend};
 use crate::error::{Error, Result};
 
+pub(super) use references::{ReferenceKind, dependents, references_in};
 pub(super) use versions::{VersionRecord, find_version, forget_versions, keep_version, versions};
 
 /// A flag, whatever the environment.
@@ -185,24 +187,6 @@ pub(super) fn configurations_in(connection: &mut Connection<'_>, environment: i6
     rows.into_iter().map(configuration).collect()
 }
 
-/// The configurations in an environment that are served and have a flag of that key as a prerequisite, and maybe others
-/// that mention it.
-pub(super) fn configurations_that_name(
-    connection: &mut Connection<'_>,
-    environment: i64,
-    key: &str,
-) -> Result<Vec<ConfigurationRecord>> {
-    // As `Prerequisite` is written. In a key, `_` stands for any character here: whoever asks looks again.
-    let named = format!("%\"prerequisites\":%\"flag\":\"{key}\"%");
-    let query = flag_configurations::table
-        .filter(flag_configurations::environment_id.eq(environment))
-        .filter(flag_configurations::served.is_not_null())
-        .filter(flag_configurations::configuration.like(named))
-        .order(flag_configurations::flag_key);
-    let rows: Vec<ConfigurationRow> = on_backend!(connection, |c| query.select(ConfigurationRow::as_select()).load(c))?;
-    rows.into_iter().map(configuration).collect()
-}
-
 /// The keys of all flags, archived ones too, by environment.
 pub(super) fn keys(connection: &mut Connection<'_>) -> Result<HashMap<i64, HashSet<String>>> {
     let query = flag_configurations::table.select((flag_configurations::environment_id, flag_configurations::flag_key));
@@ -217,7 +201,7 @@ pub(super) fn keys(connection: &mut Connection<'_>) -> Result<HashMap<i64, HashS
 pub(super) fn insert_configuration(connection: &mut Connection<'_>, record: &ConfigurationRecord) -> Result<()> {
     let row = configuration_row(record)?;
     on_backend!(connection, |c| diesel::insert_into(flag_configurations::table).values(&row).execute(c))?;
-    Ok(())
+    references::keep(connection, record)
 }
 
 pub(super) fn update_configuration(connection: &mut Connection<'_>, record: &ConfigurationRecord) -> Result<()> {
@@ -233,12 +217,13 @@ pub(super) fn update_configuration(connection: &mut Connection<'_>, record: &Con
         flag_configurations::updated_by.eq(row.updated_by),
     ));
     on_backend!(connection, |c| update.execute(c))?;
-    Ok(())
+    references::keep(connection, record)
 }
 
 /// Removes a flag for good with its configurations and versions.
 pub(super) fn delete_flag(connection: &mut Connection<'_>, flag: i64) -> Result<()> {
     versions::delete(connection, flag)?;
+    references::delete(connection, flag)?;
     let configurations = flag_configurations::table.filter(flag_configurations::flag_id.eq(flag));
     on_backend!(connection, |c| diesel::delete(configurations).execute(c))?;
     on_backend!(connection, |c| diesel::delete(flags::table.find(flag)).execute(c))?;
