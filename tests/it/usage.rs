@@ -16,7 +16,8 @@ async fn counts(app: &TestApp, key: &str, flag: &str) -> Vec<(String, u64)> {
     counts
 }
 
-async fn id(app: &TestApp, key: &str) -> i64 {
+/// The id of an environment.
+pub(crate) async fn id(app: &TestApp, key: &str) -> i64 {
     app.services().projects.environment(&admin(), "default".to_owned(), key.to_owned()).await.unwrap().id()
 }
 
