@@ -28,13 +28,13 @@ pub struct Attached {
 }
 
 /// What still depends on a flag, so that it can't be archived now: each as a sentence without a final stop. Flags that
-/// go along with it don't count.
+/// go along with it don't count, and none has it as a prerequisite unless it is `named` by one.
 pub(super) fn dependents(
     connection: &mut Connection<'_>,
     attached: Attached,
     project: &Project,
     flag: &FlagRecord,
-    along: &[String],
+    (along, named): (&[String], bool),
 ) -> Result<Vec<String>> {
     let mut dependents = Vec::new();
     for record in store::configurations_of_flag(connection, flag.id)? {
@@ -43,7 +43,10 @@ pub(super) fn dependents(
             dependents.push(format!("a canary or experiment runs on it in {environment}; end it first"));
         }
     }
-    let naming = store::dependents(connection, project.id, ReferenceKind::Prerequisite, &flag.key)?;
+    let naming = match named {
+        true => store::dependents(connection, project.id, ReferenceKind::Prerequisite, &flag.key)?,
+        false => Vec::new(),
+    };
     let needing = naming.iter().filter(|dependent| !along.contains(&dependent.flag));
     dependents.extend(
         needing
@@ -85,7 +88,7 @@ fn archive(
     if flag.archived_at.is_some() {
         return Ok(((), Vec::new()));
     }
-    let needed = in_use("", key, dependents(connection, attached, &project, &flag, &[])?);
+    let needed = in_use("", key, dependents(connection, attached, &project, &flag, (&[], true))?);
     if !needed.is_empty() {
         return Err(Error::Conflicts(needed));
     }

@@ -122,7 +122,7 @@ impl Preview {
         let mut moved = moved_users(users, states, &flags, now).into_iter();
         self.recent_users = moved.next().unwrap_or_default();
         let dependent = |(flag, recent_users): (&&str, _)| Dependent { flag: (*flag).to_owned(), recent_users };
-        let moving = others.iter().zip(moved).map(|found| dependent(found));
+        let moving = others.iter().zip(moved).map(dependent);
         self.dependents = moving.filter(|one| one.recent_users.moved > 0).collect();
         self.tell(before, after);
         self
