@@ -26,6 +26,7 @@ use crate::projects::{self, Projects};
 use crate::stream::api::Draining;
 use crate::stream::{Fleet, Reach};
 use crate::tokens::{self, Tokens};
+use crate::usage::Usage;
 use crate::{access, audit, flags, measurements, stream};
 
 /// How long requests that are under way may take to end when the server goes away, in seconds.
@@ -135,9 +136,12 @@ impl App {
         let listener = bind(settings.listen)?;
         let store = open(&settings.database_url)?;
         let live = Live::load(store.clone()).map_err(StartError::Load)?;
-        let (measurements, ingest) = Measurements::start(store.clone(), live.clone(), settings.cut);
+        let known = store.read_now(Part::Configuration, flags::known).map_err(StartError::Load)?;
+        let known = |environment: i64, flag: &str| known.get(&environment).is_some_and(|flags| flags.contains(flag));
+        let (usage, counts) = Usage::start(store.clone(), known).map_err(StartError::Load)?;
+        let (measurements, ingest) = Measurements::start(store.clone(), live.clone(), settings.cut, usage.clone());
         let attached = Attached { users: canary::users, purge: canary::purge };
-        let flags = Flags::new(store.clone(), live, settings.history, attached);
+        let flags = Flags::new(store.clone(), live, (settings.history, settings.staleness), attached, usage);
         let access = Access::load(store.clone()).map_err(StartError::Load)?;
         let services = Services {
             audit: Audit::new(store.clone()),
@@ -158,7 +162,14 @@ impl App {
         let handle = server.handle();
         let serving = tokio::spawn(server);
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
-        Ok(Self { address, services, server: handle, serving, draining, tasks: vec![guards, reconcile, uses, ingest] })
+        Ok(Self {
+            address,
+            services,
+            server: handle,
+            serving,
+            draining,
+            tasks: vec![guards, reconcile, uses, ingest, counts],
+        })
     }
 
     /// Ends the server: SDKs are told, requests under way get an answer, then the tasks end.

@@ -23,4 +23,5 @@ pub mod schema;
 pub mod stats;
 pub mod stream;
 pub mod tokens;
+pub mod usage;
 pub mod version;

@@ -26,7 +26,7 @@ const MAX_LINES: usize = 400;
 const DOMAINS: [&[&str]; 8] = [
     &["access", "audit"],
     &["projects"],
-    &["tokens"],
+    &["tokens", "usage"],
     &["flags", "segments"],
     &["stream"],
     &["measurements"],

@@ -110,6 +110,13 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    flag_usage (environment_id, flag_key, variation) {
+        environment_id -> BigInt, flag_key -> Text, variation -> Text, evaluations -> BigInt, first_at -> Text,
+        last_at -> Text,
+    }
+}
+
 diesel::joinable!(flag_references -> flags (flag_id));
 diesel::joinable!(flag_references -> environments (environment_id));
 

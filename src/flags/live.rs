@@ -179,6 +179,11 @@ impl LiveEnvironment {
         self.current.load()
     }
 
+    /// The flags now, for longer than a glance.
+    pub fn served_for_long(&self) -> Arc<Served> {
+        self.current.load_full()
+    }
+
     /// Changes from now on. One that lags behind by more than the queue is told so.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Published>> {
         self.changes.subscribe()

@@ -31,4 +31,5 @@ mod store;
 mod story;
 mod stream;
 mod tokens;
+mod usage;
 mod writers;

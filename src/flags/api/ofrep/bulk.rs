@@ -76,6 +76,8 @@ pub(super) async fn evaluate(
             outcomes.push((entry.flag().key(), outcome));
         }
     }
+    let variations = outcomes.iter().filter_map(|(key, outcome)| Some((*key, outcome.as_ref().ok()?.variation)));
+    super::note(&flags, environment.id(), &context, variations);
     let etag = tag.finish();
     if request::has(&http, &etag) {
         return Ok(HttpResponse::NotModified().insert_header((header::ETAG, etag)).finish());

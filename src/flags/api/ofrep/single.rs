@@ -35,6 +35,8 @@ pub(super) async fn evaluate(
     let key = path.as_str();
     let entry = served.state.flag(key).ok_or(ErrorCode::FlagNotFound);
     let outcome = entry.and_then(|entry| super::evaluate(&served, entry, &context, from_client));
+    let variation = outcome.as_ref().ok().map(|evaluation| (key, evaluation.variation));
+    super::note(&flags, environment.id(), &context, variation.into_iter());
     Ok(match outcome {
         Ok(evaluation) => HttpResponse::Ok().json(Success::of(key, &evaluation, served.state.revision())),
         Err(code) => problem::respond_ofrep(code, details(code, key), &http, &request::id(&http)),
