@@ -103,7 +103,7 @@ impl ConditionInput {
             ("/negate", self.negate.is_some()),
             ("/ignore_case", self.ignore_case.is_some()),
         ];
-        let groups: [(_, _, fn(Vec<Condition>) -> Condition); 3] = [
+        let groups: [(_, _, Form); 3] = [
             ("all", self.all, Condition::All),
             ("any", self.any, Condition::Any),
             ("none", self.none, Condition::None),
@@ -138,6 +138,9 @@ impl ConditionInput {
         }
     }
 }
+
+/// Makes a group of its parts.
+type Form = fn(Vec<Condition>) -> Condition;
 
 /// In place of what is at fault.
 fn stand_in() -> Condition {

@@ -36,8 +36,11 @@ fn compile(conditions: &[Condition], at: &str, depth: usize, faults: &mut Vec<Fa
     conditions.iter().enumerate().filter_map(one).collect()
 }
 
+/// Makes a group of its parts.
+type Form = fn(Box<[Test]>) -> Test;
+
 fn test(condition: &Condition, at: &str, depth: usize, faults: &mut Vec<Fault>) -> Option<Test> {
-    let (name, form): (_, fn(Box<[Test]>) -> Test) = match condition {
+    let (name, form): (_, Form) = match condition {
         Condition::Clause(clause) => return clause_test(clause, at, faults).map(Test::Clause),
         Condition::All(_) => ("all", Test::All),
         Condition::Any(_) => ("any", Test::Any),
@@ -69,6 +72,22 @@ fn clause_test(clause: &Clause, at: &str, faults: &mut Vec<Fault>) -> Option<Cla
             None
         }
     }
+}
+
+/// Whether the conditions of all rules together, which stand at `at`, have no more regular expressions than a reader has
+/// memory for.
+pub(crate) fn has_few_patterns<'c>(
+    rules: impl Iterator<Item = &'c [Condition]>,
+    at: &str,
+    faults: &mut Vec<Fault>,
+) -> bool {
+    let clauses = rules.flatten().flat_map(Condition::clauses).filter(|clause| clause.op == Operator::Matches);
+    let few = clauses.map(|clause| clause.values.len()).sum::<usize>() <= limits::REGEXES;
+    if !few {
+        let message = format!("at most {} regular expressions; `a|b` is one for two", limits::REGEXES);
+        faults.push(Fault::new(at, message));
+    }
+    few
 }
 
 /// The segments that conditions name, each with the pointer to it below `at`.

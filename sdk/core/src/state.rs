@@ -3,7 +3,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use serde_json::value::RawValue;
 
-use crate::compile::CompiledFlag;
+use crate::compiled::CompiledFlag;
 use crate::evaluate::Evaluator;
 use crate::{
     Change, Context, Counts, ErrorCode, Evaluation, Fault, Flag, Now, ObjectKind, Refusal, Release, SegmentEntry,
@@ -69,8 +69,8 @@ impl State {
     /// # Errors
     /// A [`Refusal`] when an object can't be read, or counts or hash are not as announced.
     pub fn from_snapshot(snapshot: Snapshot) -> Result<Self, Refusal> {
-        let read = |json: &Box<RawValue>| SegmentEntry::read(json.get()).map(Arc::new);
-        let segments = snapshot.segments.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let segments = snapshot.segments.iter().map(|json| SegmentEntry::read(json.get()).map(Arc::new));
+        let segments = segments.collect::<Result<_, _>>()?;
         Self::with_segments(snapshot, segments)
     }
 
@@ -152,6 +152,20 @@ impl State {
             self.segments.insert(next.key().into(), Arc::new(next));
         }
         Ok(())
+    }
+
+    /// The state as it would be with these objects in place of those of their keys: to ask what would be served then, as
+    /// its hash and revision are still those of the state that it was made from.
+    #[must_use]
+    pub fn what_if(
+        &self,
+        flags: impl IntoIterator<Item = Entry>,
+        segments: impl IntoIterator<Item = Arc<SegmentEntry>>,
+    ) -> Self {
+        let mut next = self.clone();
+        next.flags.extend(flags.into_iter().map(|entry| (entry.flag.key().into(), Arc::new(entry))));
+        next.segments.extend(segments.into_iter().map(|entry| (entry.key().into(), entry)));
+        next
     }
 
     fn checked(self) -> Result<Self, Refusal> {
