@@ -59,7 +59,7 @@ impl Flags {
     }
 
     /// An environment's state in memory, and the users seen of late.
-    fn at_hand(&self, environment: i64) -> Result<(Arc<Served>, RecentUsers)> {
+    pub(super) fn at_hand(&self, environment: i64) -> Result<(Arc<Served>, RecentUsers)> {
         let served = self.live().environment(environment)?.served_for_long();
         Ok((served, self.usage.recent_users(environment, clock::now())))
     }

@@ -245,6 +245,8 @@ impl LiveEnvironment {
             return Err("not the next change".into());
         }
         let next = current.state.apply_with(change, &published.segments)?;
+        // Only the state keeps a segment in memory: what is kept of changes would keep each version of it.
+        let published = published.told();
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         self.current.store(Arc::new(Served::new(next)));
         recent.push_back(published.clone());

@@ -36,6 +36,18 @@ pub struct Published {
     pub versions: Vec<(i64, u64)>,
 }
 
+impl Published {
+    /// What readers are told, without what is for memory.
+    pub(super) fn told(self: Arc<Self>) -> Arc<Self> {
+        if self.segments.is_empty() {
+            return self;
+        }
+        let (hash, message, versions) = (self.hash.clone(), self.message.clone(), self.versions.clone());
+        let Self { environment, revision, resync, .. } = *self;
+        Arc::new(Self { environment, revision, hash, message, resync, segments: Vec::new(), versions })
+    }
+}
+
 /// Checks the flag as it would be served and puts its JSON into the record.
 ///
 /// # Errors

@@ -68,6 +68,36 @@ pub(crate) struct ConfigurationRow {
 }
 
 #[derive(Clone, Debug, QueryableByName)]
+pub(crate) struct SegmentRow {
+    #[diesel(sql_type = BigInt)]
+    pub(crate) id: i64,
+    #[diesel(sql_type = Text)]
+    pub(crate) key: String,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) version: i64,
+    #[diesel(sql_type = Text)]
+    pub(crate) digest: String,
+}
+
+/// A part of a segment's included keys as they are now.
+#[derive(Clone, Debug, QueryableByName)]
+pub(crate) struct KeysRow {
+    #[diesel(sql_type = BigInt)]
+    pub(crate) segment_id: i64,
+    #[diesel(sql_type = Text)]
+    pub(crate) keys: String,
+}
+
+/// Which version of a segment a revision came with.
+#[derive(Clone, Debug, QueryableByName)]
+pub(crate) struct SegmentRevisionRow {
+    #[diesel(sql_type = BigInt)]
+    pub(crate) environment_id: i64,
+    #[diesel(sql_type = BigInt)]
+    pub(crate) revision: i64,
+}
+
+#[derive(Clone, Debug, QueryableByName)]
 pub(crate) struct VersionRow {
     #[diesel(sql_type = BigInt)]
     pub(crate) flag_id: i64,
@@ -225,6 +255,11 @@ pub(crate) struct Configuration {
     pub(crate) environments: Vec<EnvironmentRow>,
     pub(crate) flags: Vec<FlagRow>,
     pub(crate) configurations: Vec<ConfigurationRow>,
+    pub(crate) segments: Vec<SegmentRow>,
+    /// By segment, rising.
+    pub(crate) keys: Vec<KeysRow>,
+    /// Those of later revisions than were asked for.
+    pub(crate) segment_revisions: Vec<SegmentRevisionRow>,
     /// Those of later revisions than were asked for.
     pub(crate) versions: Vec<VersionRow>,
     /// Those of later revisions than were asked for.
@@ -308,11 +343,14 @@ impl Database {
         self.configuration.at_once(|c| {
             let environments: Vec<EnvironmentRow> =
                 c.rows("SELECT id, key, revision, state_hash FROM environments ORDER BY id");
-            let (mut versions, mut outbox) = (Vec::new(), Vec::new());
+            let (mut versions, mut outbox, mut segment_revisions) = (Vec::new(), Vec::new(), Vec::new());
             for EnvironmentRow { id, .. } in &environments {
                 let later = format!("WHERE environment_id = {id} AND revision > {} ORDER BY revision", seen(*id));
                 let columns = "flag_id, environment_id, version, revision, configuration";
                 versions.extend(c.rows::<VersionRow>(&format!("SELECT {columns} FROM flag_versions {later}")));
+                let columns = "environment_id, revision";
+                segment_revisions
+                    .extend(c.rows::<SegmentRevisionRow>(&format!("SELECT {columns} FROM segment_revisions {later}")));
                 let columns = "environment_id, revision, message";
                 outbox.extend(c.rows::<OutboxRow>(&format!("SELECT {columns} FROM outbox {later}")));
             }
@@ -322,6 +360,12 @@ impl Database {
                     "SELECT flag_id, environment_id, flag_key, version, configuration, release_json, served, digest
                      FROM flag_configurations ORDER BY flag_id, environment_id",
                 ),
+                segments: c.rows("SELECT id, key, version, digest FROM segments ORDER BY id"),
+                keys: c.rows(
+                    "SELECT segment_id, keys FROM segment_chunks WHERE list = 'included' AND until IS NULL
+                     ORDER BY segment_id, first_key",
+                ),
+                segment_revisions,
                 audit: c.rows(&format!(
                     "SELECT sequence, at, actor_kind, actor_id, actor_name, action, resource, project, environment,
                      request_id, address, user_agent, status, reason, changes, hash

@@ -29,7 +29,7 @@ pub(crate) use reports::Lost;
 use reports::Reports;
 use revisions::Revisions;
 pub(crate) use services::Service;
-use writers::{CANARY, FLAGS_AT_FIRST, Leftover};
+use writers::{CANARY, FLAGS_AT_FIRST, Leftover, SEGMENT, SEGMENTS};
 
 /// Everything that a test knows of a store.
 pub(crate) struct World {
@@ -101,13 +101,17 @@ impl World {
         server
     }
 
-    /// Makes the flags, and the canary's policy: it climbs quickly.
+    /// Makes the flags, the segment, and the canary's policy: it climbs quickly.
     pub(crate) async fn furnish(&self, server: &Server) {
         let write = |id: &str, action, key: &str| Write { id: id.to_owned(), action, resource: format!("flag/{key}") };
         for key in FLAGS_AT_FIRST {
             let call = server.call(Method::POST, FLAGS).json(&json!({"key": key, "type": "boolean"}));
             self.ledger.send(write(&format!("first-{key}"), "flag.create", key), call).await.unwrap().unwrap();
         }
+        let resource = format!("segment/{SEGMENT}");
+        let write_segment = Write { id: "first-segment".to_owned(), action: "segment.create", resource };
+        let call = server.call(Method::POST, SEGMENTS).json(&json!({"key": SEGMENT, "included": ["first"]}));
+        self.ledger.send(write_segment, call).await.unwrap().unwrap();
         let stage = |share: u32| json!({"percentage": share, "minimum_seconds": 2, "minimum_samples": 2_000});
         let policy = json!({"stages": [stage(10), stage(50), {"percentage": 100}]});
         let call = server.call(Method::PUT, &configured(PRODUCTION, CANARY, "/canary")).json(&policy);

@@ -31,7 +31,7 @@ pub(super) struct Document;
 )]
 pub(super) async fn get(caller: Caller, flags: web::Data<Flags>, request: HttpRequest) -> Result<HttpResponse> {
     let environment = flags.live().environment(caller.server_environment()?)?;
-    let served = environment.served().clone();
+    let served = environment.served_for_long();
     let header = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let etag = (header::ETAG, served.etag());
     let vary = (header::VARY, "Accept-Encoding");

@@ -13,6 +13,7 @@ mod input;
 mod lines;
 mod lists;
 mod load;
+mod reach;
 mod references;
 mod service;
 mod store;
@@ -24,7 +25,8 @@ use utoipa::ToSchema;
 
 pub use input::{NewSegment, SegmentInput};
 pub use lists::Counts;
-pub use references::{Use, existing};
+pub use reach::Reach;
+pub use references::existing;
 pub use service::{Edit, KeysOutcome, Preview, Segments};
 
 pub(super) use delta::{Delta, LONGEST};

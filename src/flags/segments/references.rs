@@ -2,25 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bellwether_core::{Fault, SegmentRule, segments_of_rules};
-use serde::Serialize;
-use utoipa::ToSchema;
-
 use super::store::{self, SegmentRecord};
 use crate::db::Connection;
 use crate::error::Result;
 use crate::flags::store::{self as flags, ReferenceKind};
 use crate::projects::Project;
+use bellwether_core::{Fault, SegmentRule, segments_of_rules};
 
 /// A flag whose rules name a segment in an environment, by itself or through another segment.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
-#[schema(as = SegmentUse)]
-pub struct Use {
-    /// The flag's key.
-    pub flag: String,
-    /// The environment's key.
-    pub environment: String,
-    #[serde(skip)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Use {
+    pub(super) flag: String,
+    pub(super) environment: String,
+    pub(super) environment_id: i64,
     pub(super) production: bool,
 }
 
@@ -94,6 +88,7 @@ fn named_by(connection: &mut Connection<'_>, project: i64, keys: &BTreeSet<Strin
         uses.extend(dependents.into_iter().map(|dependent| Use {
             flag: dependent.flag,
             environment: dependent.environment,
+            environment_id: dependent.environment_id,
             production: dependent.production,
         }));
     }

@@ -6,7 +6,8 @@ use utoipa::ToSchema;
 
 use super::change::{self, Attempt, Base, LISTS, Prepared};
 use super::lists::{Counts, ListChange};
-use super::references::{self, Use};
+use super::reach::{Reach, reach};
+use super::references;
 use super::{NewSegment, SegmentInput, SegmentView, load, store};
 use crate::access::{Caller, Role};
 use crate::audit::FieldChange;
@@ -78,7 +79,7 @@ pub struct KeysOutcome {
     /// With `?preview=true`, the flags that it would reach.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
-    pub used_by: Option<Vec<Use>>,
+    pub used_by: Option<Vec<Reach>>,
 }
 
 /// What a change of a segment would do.
@@ -92,7 +93,7 @@ pub struct Preview {
     /// What differs; of keys how many, and up to a hundred of them.
     pub changes: Vec<FieldChange>,
     /// The flags that it would reach.
-    pub used_by: Vec<Use>,
+    pub used_by: Vec<Reach>,
 }
 
 /// What became of a change.
@@ -257,7 +258,7 @@ impl Segments {
         (project, key): (String, String),
         if_match: IfMatch,
         edit: Edit,
-    ) -> Result<(u64, Prepared, Vec<Use>)> {
+    ) -> Result<(u64, Prepared, Vec<Reach>)> {
         caller.require(Role::Viewer)?;
         let live = self.flags.live().clone();
         let work = move |c: &mut Connection<'_>| {
@@ -270,7 +271,8 @@ impl Segments {
         let caller = caller.clone();
         let version = base.record.version;
         let prepared = apart(move || change::prepare(&base, &edit, &caller)).await?;
-        Ok((version, prepared, uses))
+        let reach = reach(&self.flags, uses, prepared.entry.clone()).await?;
+        Ok((version, prepared, reach))
     }
 
     async fn change(&self, caller: &Caller, place: (String, String), if_match: IfMatch, edit: Edit) -> Result<Changed> {

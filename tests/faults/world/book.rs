@@ -1,9 +1,10 @@
 //! The log, played from its first row: whatever it tells must be what is stored, and nothing else.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bellwether::audit::FieldChange;
 use bellwether::flags::Configuration as Served;
+use bellwether_core::{Keys, Segment, SegmentEntry};
 use serde_json::Value;
 
 use super::ledger::{Ledger, Outcome};
@@ -17,6 +18,8 @@ pub(crate) struct Book {
     hash: String,
     /// By key.
     flags: BTreeMap<String, Flag>,
+    /// Version and included keys of each segment, by key.
+    segments: BTreeMap<String, (i64, BTreeSet<String>)>,
     /// Revisions by environment.
     revisions: BTreeMap<String, i64>,
     /// How often guards and people have done what to canaries, by action and whether a guard did it.
@@ -58,7 +61,7 @@ impl Book {
     /// Does what a row tells.
     fn play<'k>(&mut self, row: &AuditRow, environments: impl Iterator<Item = &'k str>) {
         let changes = row.changes();
-        let key = row.resource.strip_prefix("flag/").unwrap_or_default();
+        let key = row.resource.split_once('/').map_or("", |(_, key)| key);
         self.by_guards += usize::from(row.actor_kind == "guard");
         if row.action.starts_with("canary.") {
             *self.canary_actions.entry((row.action.clone(), row.actor_kind == "guard")).or_default() += 1;
@@ -89,6 +92,15 @@ impl Book {
                 *version += 1;
                 self.publish(environment);
             }
+            "segment.create" | "segment.add_keys" | "segment.remove_keys" => {
+                let (version, keys) = self.segments.entry(key.to_owned()).or_default();
+                *version += 1;
+                for change in changes.iter().filter(|change| change.pointer == "/included") {
+                    told_keys(change.before.as_ref()).for_each(|key| assert!(keys.remove(key), "{row:?}"));
+                    told_keys(change.after.as_ref()).for_each(|key| assert!(keys.insert(key.to_owned()), "{row:?}"));
+                }
+                environments.for_each(|environment| self.publish(environment));
+            }
             _ => {}
         }
     }
@@ -97,11 +109,27 @@ impl Book {
         *self.revisions.entry(environment.to_owned()).or_default() += 1;
     }
 
+    fn compare_segments(&self, stored: &Configuration) {
+        assert_eq!(stored.segments.len(), self.segments.len());
+        for row in &stored.segments {
+            let (version, told) = &self.segments[&row.key];
+            let parts = stored.keys.iter().filter(|part| part.segment_id == row.id);
+            let keys: Vec<_> = parts.flat_map(|part| part.keys.split('\n')).collect();
+            assert_eq!(row.version, *version, "the version of {}", row.key);
+            assert_eq!(keys, told.iter().map(String::as_str).collect::<Vec<_>>(), "the keys of {}", row.key);
+            let (included, excluded) = (keys.into_iter().collect(), Keys::default());
+            let version = row.version as u64;
+            let segment = Segment { key: row.key.clone(), version, included, excluded, rules: Vec::new() };
+            assert_eq!(row.digest, SegmentEntry::of(segment).unwrap().digest(), "{row:?}");
+        }
+    }
+
     fn compare(&self, stored: &Configuration, names: &HashMap<i64, &str>) {
         for row in &stored.environments {
             let revision = self.revisions.get(&row.key).copied().unwrap_or_default();
             assert_eq!(row.revision, revision, "the revision of {}", row.key);
         }
+        self.compare_segments(stored);
         assert_eq!(stored.flags.len(), self.flags.len());
         let flags: HashMap<i64, &FlagRow> = stored.flags.iter().map(|row| (row.id, row)).collect();
         for row in &stored.flags {
@@ -124,6 +152,12 @@ impl Book {
             assert_eq!(&without_empty(view), &without_empty(told.clone()), "{} in {environment}", row.flag_key);
         }
     }
+}
+
+/// The keys that a change of a segment names: all of them, where they are few.
+fn told_keys(side: Option<&Value>) -> impl Iterator<Item = &str> {
+    let keys = side.and_then(|side| side["keys"].as_array());
+    keys.into_iter().flatten().map(|key| key.as_str().unwrap())
 }
 
 /// Holds what the log tells since it was last read against what was asked for meanwhile.

@@ -44,10 +44,18 @@ impl Revisions {
             }
             let entries = served()
                 .filter_map(|row| Some((ObjectKind::Flag, &*row.flag_key, row.version as u64, row.digest.as_deref()?)));
-            assert_eq!(state_hash(entries), environment.state_hash, "the state of {} as stored", environment.key);
+            let segments =
+                stored.segments.iter().map(|row| (ObjectKind::Segment, &*row.key, row.version as u64, &*row.digest));
+            assert_eq!(
+                state_hash(entries.chain(segments)),
+                environment.state_hash,
+                "the state of {} as stored",
+                environment.key
+            );
 
-            let with_versions: BTreeSet<_> =
-                stored.versions.iter().filter(|row| mine(row.environment_id)).map(|row| row.revision).collect();
+            let of_flags = stored.versions.iter().filter(|row| mine(row.environment_id)).map(|row| row.revision);
+            let of_segments = stored.segment_revisions.iter().filter(|row| mine(row.environment_id));
+            let with_versions: BTreeSet<_> = of_flags.chain(of_segments.map(|row| row.revision)).collect();
             assert!(
                 with_versions.iter().copied().eq(seen + 1..=environment.revision),
                 "a version row for each revision"

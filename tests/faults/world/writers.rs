@@ -14,12 +14,19 @@ use super::ledger::{Ledger, Write};
 use crate::harness::program::Caller;
 use crate::harness::{Call, FLAGS, PRODUCTION, configured, flag};
 
+/// `P/segments`.
+pub(crate) const SEGMENTS: &str = "/api/v1/projects/default/segments";
+
 /// The flag whose canary runs.
 pub(crate) const CANARY: &str = "canary.flag";
 /// Flags that several writers change.
 const SHARED: [&str; 2] = ["shared.0", "shared.1"];
 /// The flag that one writer has for itself.
 const OWN: &str = "own.flag";
+/// The segment that there is from the start.
+pub(crate) const SEGMENT: &str = "members";
+/// How many keys one change of it is about, up to.
+const TOGETHER: usize = 60;
 /// How often the one in charge of the canary looks.
 const PACE: Duration = Duration::from_millis(40);
 
@@ -31,6 +38,8 @@ pub(crate) const FLAGS_AT_FIRST: [&str; 4] = [CANARY, SHARED[0], SHARED[1], OWN]
 pub(crate) struct Leftover {
     /// Who is known to be targeted by which flag.
     targeted: Arc<Mutex<Vec<(usize, String)>>>,
+    /// Who is known to be in the segment.
+    enrolled: Arc<Mutex<Vec<String>>>,
     /// The flag that was made last.
     made: Arc<Mutex<Option<String>>>,
 }
@@ -68,6 +77,9 @@ pub(crate) fn start(
         writers.spawn(writer(name).target(which % SHARED.len(), leftover.clone()));
     }
     writers.spawn(writer("own").change(life, StdRng::seed_from_u64(seed)));
+    for name in ["s0", "s1"] {
+        writers.spawn(writer(name).enrol(leftover.clone()));
+    }
     writers.spawn(writer("maker").make(leftover.clone()));
     writers.spawn(writer("canary").lead(StdRng::seed_from_u64(seed.wrapping_add(1))));
     writers
@@ -80,9 +92,14 @@ impl Writer {
 
     /// Asks for one change of a flag; the answer if it was done.
     async fn write(&mut self, action: &'static str, key: &str, call: Call) -> Result<Option<Value>, ()> {
+        self.write_to(action, format!("flag/{key}"), call).await
+    }
+
+    /// The same of anything else.
+    async fn write_to(&mut self, action: &'static str, resource: String, call: Call) -> Result<Option<Value>, ()> {
         self.count += 1;
         let id = format!("{}-{}", self.name, self.count);
-        let write = Write { id, action, resource: format!("flag/{key}") };
+        let write = Write { id, action, resource };
         let answer = self.ledger.send(write, call).await?;
         Ok(answer.map(|answer| if answer.body.is_empty() { Value::Null } else { answer.json() }))
     }
@@ -106,6 +123,36 @@ impl Writer {
                 let call = self.call(Method::DELETE, &path(&old));
                 if self.write("flag.untarget", SHARED[which], call).await?.is_none() {
                     leftover.targeted.lock().unwrap().push((which, old));
+                }
+            }
+        }
+    }
+
+    /// Adds keys to a segment and takes them back, while others do: changes of every environment at once.
+    async fn enrol(mut self, leftover: Leftover) -> Gone {
+        let text = |keys: &[String]| keys.join("\n");
+        let call = |writer: &Self, method, body: String| {
+            let path = format!("{SEGMENTS}/{SEGMENT}/keys");
+            writer.call(method, &path).header("content-type", "text/plain").body(body)
+        };
+        loop {
+            let name = format!("user-{}-{}", self.name, self.count);
+            let many = self.count as usize % TOGETHER + 1;
+            let keys: Vec<_> = (0..many).map(|at| format!("{name}-{at}")).collect();
+            let adding = call(&self, Method::POST, text(&keys));
+            if self.write_to("segment.add_keys", format!("segment/{SEGMENT}"), adding).await?.is_none() {
+                continue;
+            }
+            let old: Vec<_> = {
+                let mut enrolled = leftover.enrolled.lock().unwrap();
+                enrolled.extend(keys);
+                let surplus = enrolled.len().saturating_sub(500).min(TOGETHER);
+                enrolled.drain(..surplus).collect()
+            };
+            if !old.is_empty() {
+                let removing = call(&self, Method::DELETE, text(&old));
+                if self.write_to("segment.remove_keys", format!("segment/{SEGMENT}"), removing).await?.is_none() {
+                    leftover.enrolled.lock().unwrap().extend(old);
                 }
             }
         }

@@ -72,9 +72,14 @@ on_both!(many_keys_are_kept_in_parts, async |app| {
 on_both!(a_preview_changes_nothing, async |app| {
     let app = app.with_segment("beta", &["a"]).await.with_flag_for(DEVELOPMENT, "feature.a", "beta").await;
     let viewer = app.credentials().viewer.clone();
+    for user in ["a", "b", "x", "y"] {
+        app.serves(DEVELOPMENT, "feature.a", user).await;
+    }
     let preview = app.keys_call(Method::PUT, "beta", "?preview=true", "b\nc\n").by(&viewer).await.expect(200);
     assert_eq!((outcome(&preview), &preview["version"]), ([2, 1, 0, 2], &json!(1)));
-    assert_eq!(preview["used_by"], json!([{"flag": "feature.a", "environment": DEVELOPMENT}]));
+    let moves = json!([{"from": "off", "to": "on", "users": 1}, {"from": "on", "to": "off", "users": 1}]);
+    let users = json!({"seen": 4, "moved": 2, "moves": moves});
+    assert_eq!(preview["used_by"], json!([{"flag": "feature.a", "environment": DEVELOPMENT, "recent_users": users}]));
     let body = json!({"name": "Beta", "excluded": ["a"], "rules": []});
     let preview = app.put(&segment("beta", "?preview=true"), &body).by(&viewer).await.expect(200);
     assert_eq!((outcome(&preview["included"]), outcome(&preview["excluded"])), ([0, 0, 1, 1], [1, 0, 0, 1]));
