@@ -70,6 +70,11 @@ impl Flags {
         &self.usage
     }
 
+    /// How much history is kept.
+    pub(super) fn retention(&self) -> Retention {
+        self.retention
+    }
+
     /// The flags in memory.
     pub fn live(&self) -> &Live {
         &self.live

@@ -17,6 +17,7 @@ pub mod problem;
 pub mod request;
 pub mod session;
 pub mod shell;
+mod text;
 
 use std::fmt::Display;
 
@@ -28,6 +29,7 @@ pub use body::{Json, JsonText};
 pub use form::Form;
 pub use paging::{Page, Paging};
 pub use session::{PageCaller, Posted};
+pub use text::{TEXT_LIMIT, Text};
 
 use crate::error::{Error, Result};
 
