@@ -7,6 +7,7 @@ use regex::Regex;
 use serde_json::Value;
 
 use crate::bucket::{self, KeyBuffer, Salt};
+use crate::context::Print;
 use crate::instant::{self, Now};
 use crate::limits;
 use crate::needles::Needles;
@@ -86,6 +87,12 @@ impl Scalars {
         numbers.dedup();
         let truths = [false, true].into_iter().filter(|truth| values.contains(&Value::Bool(*truth)));
         Self { texts: Texts::new(texts, ignore_case), numbers: numbers.into(), truths: truths.collect() }
+    }
+
+    /// As [`Matcher::compare`] of a string whose print is known.
+    #[inline]
+    pub(crate) fn contains_text(&self, text: &str, print: Print) -> bool {
+        self.texts.contains_printed(text, print)
     }
 
     #[inline]

@@ -5,6 +5,8 @@ use std::hash::{BuildHasher as _, Hasher as _};
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+use crate::context::Print;
+
 /// Up to so many strings are compared one by one.
 const FEW: usize = 8;
 
@@ -13,6 +15,8 @@ const FEW: usize = 8;
 pub(crate) struct Texts {
     folded: bool,
     all: Box<[Box<str>]>,
+    /// Of each of them, while they are few and compared as they are.
+    prints: Box<[Print]>,
     /// Positions in `all`; none while they are few.
     index: Option<(DefaultHashBuilder, HashTable<u32>)>,
 }
@@ -28,9 +32,11 @@ impl Texts {
         let mut seen = HashSet::new();
         let texts = texts.into_iter().map(fold).filter(|text| seen.insert(text.clone()));
         let all = texts.map(String::into_boxed_str).collect();
-        let mut texts = Self { folded: ignore_case, all, index: None };
+        let mut texts = Self { folded: ignore_case, all, prints: Box::default(), index: None };
         if texts.all.len() > FEW {
             texts.index = Some(texts.indexed());
+        } else if !ignore_case {
+            texts.prints = texts.all.iter().map(|text| Print::of(text)).collect();
         }
         texts
     }
@@ -60,8 +66,18 @@ impl Texts {
         if self.folded { lower(text).eq(kept.chars()) } else { kept == text }
     }
 
-    /// Whether `text` is one of them.
+    /// As [`Texts::contains`], where the print of `text` is known.
     #[inline]
+    pub(crate) fn contains_printed(&self, text: &str, print: Print) -> bool {
+        let mut known = self.prints.iter().zip(&self.all);
+        if self.prints.is_empty() {
+            self.contains(text)
+        } else {
+            known.any(|(known, kept)| *known == print && (print.tells() || **kept == *text))
+        }
+    }
+
+    /// Whether `text` is one of them.
     pub(crate) fn contains(&self, text: &str) -> bool {
         self.position(text).is_some()
     }
