@@ -57,7 +57,7 @@ diesel::table! {
     flag_versions (flag_id, environment_id, version) {
         flag_id -> BigInt, environment_id -> BigInt, version -> BigInt, revision -> BigInt, configuration -> Text,
         at -> Text, actor -> Text, action -> Text, reason -> Text, request_id -> Text,
-        restored_version -> Nullable<BigInt>,
+        restored_version -> Nullable<BigInt>, served -> Nullable<Text>,
     }
 }
 

@@ -15,7 +15,7 @@ use crate::clock;
 use crate::db::Connection;
 use crate::error::{Error, Result};
 use crate::input::{self, merge_patch};
-use crate::projects::{self, Project};
+use crate::projects::{self, Environment, Project};
 use crate::version::IfMatch;
 
 pub(super) type Changed<T> = (T, Vec<Arc<Published>>);
@@ -80,10 +80,12 @@ pub(super) fn lay_out(
         let off = flag.definition.variations.last().map(|last| last.name.clone()).unwrap_or_default();
         records.push(first_configuration(connection, &flag, environment, off)?);
     }
+    let cause = Cause::new("environment.create", caller);
     if records.iter().all(|record| record.served.is_none()) {
+        let Environment { revision, .. } = projects::environment_of_id(connection, environment)?;
+        records.iter().try_for_each(|record| store::keep_version(connection, record, revision, &cause))?;
         return Ok(None);
     }
-    let cause = Cause::new("environment.create", caller);
     publish::publish(connection, environment, &records.iter().collect::<Vec<_>>(), &cause).map(Some)
 }
 

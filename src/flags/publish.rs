@@ -55,7 +55,8 @@ pub(super) fn faults(
     compiled(served(flag, &ConfigurationRecord { configuration, ..record.clone() }), prefix)
 }
 
-fn served(flag: &FlagRecord, record: &ConfigurationRecord) -> Flag {
+/// The flag as it would be served.
+pub(super) fn served(flag: &FlagRecord, record: &ConfigurationRecord) -> Flag {
     Flag {
         key: flag.key.clone(),
         version: record.version,

@@ -35,6 +35,27 @@ pub struct Place {
     pub flag: String,
 }
 
+/// What a test of a user asks, as typed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Question {
+    /// The targeting key; empty for none.
+    pub key: String,
+    /// The attributes as JSON; may be empty.
+    pub context: String,
+    /// A past time; empty for now.
+    pub at: String,
+    /// A revision; empty for the newest.
+    pub revision: String,
+}
+
+impl Question {
+    /// The time as a browser's field takes it, which knows no offset: it is in UTC.
+    #[must_use]
+    pub fn at_field(&self) -> &str {
+        self.at.strip_suffix(['Z', 'z']).unwrap_or(&self.at)
+    }
+}
+
 /// The flag list of a project.
 #[must_use]
 pub fn flags(project: &str) -> String {
@@ -112,6 +133,16 @@ impl Place {
             || format!("{}/history", self.root()),
             |before| format!("{}/history?before={before}", self.root()),
         )
+    }
+
+    /// The test of a user, of this one if it is asked.
+    #[must_use]
+    pub fn explain(&self, question: Option<&Question>) -> String {
+        let page = format!("{}/explain", self.root());
+        let Some(Question { key, context, at, revision }) = question else { return page };
+        let fields = [("key", key), ("context", context), ("at", at), ("revision", revision)];
+        let fields = fields.map(|(name, value)| format!("{name}={}", encoded(value)));
+        format!("{page}?{}", fields.join("&"))
     }
 
     /// The page that asks before a version is restored, and what its form posts to.

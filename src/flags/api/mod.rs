@@ -3,6 +3,7 @@
 mod bulk;
 mod configurations;
 mod definitions;
+mod explain;
 mod history;
 mod ofrep;
 mod snapshot;
@@ -17,6 +18,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
     bulk::routes(config);
     configurations::routes(config);
     history::routes(config);
+    explain::routes(config);
     config.service(web::resource("/snapshot").get(snapshot::get));
 }
 
@@ -32,6 +34,7 @@ pub fn document() -> OpenApi {
         .merge_from(bulk::Document::openapi())
         .nest(configurations::F, configurations::Document::openapi())
         .nest(configurations::F, history::Document::openapi())
+        .nest(configurations::F, explain::Document::openapi())
 }
 
 /// The operations on environments that are about every flag in them, by their paths under `/api/v1`.
