@@ -20,6 +20,7 @@ mod past;
 mod preview;
 mod publish;
 mod reconcile;
+mod references;
 mod rollout;
 mod service;
 pub mod share;

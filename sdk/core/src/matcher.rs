@@ -1,6 +1,6 @@
 //! What an operator and its values are compiled to.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use ipnet::IpNet;
 use regex::Regex;
