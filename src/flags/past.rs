@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 
 use super::{Flags, Place, store};
 use crate::access::{Caller, Role};
+use crate::audit;
 use crate::clock;
 use crate::db::{Connection, Part};
 use crate::error::{Error, Result};
@@ -108,9 +109,24 @@ fn moment(connection: &mut Connection<'_>, environment: &Environment, asked: Ask
             let next = store::next_revision(connection, environment.id, revision)?;
             Ok((revision, next.map_or(now, |(_, at)| at)))
         }
-        Asked::At(at) if at > now => Err(Error::invalid("/at", "is a moment in the past")),
+        Asked::At(at) if at > now => Err(Error::invalid("/at", "lies in the future; only what was can be told")),
         Asked::At(at) => Ok((store::revision_at(connection, environment.id, at)?.unwrap_or_default(), at)),
     }
+}
+
+/// What is not known of a flag that was not there, where there was another of its key once.
+fn purged(connection: &mut Connection<'_>, place: &Place, at: DateTime<Utc>) -> Result<Option<String>> {
+    let filter = audit::Filter {
+        action: Some("flag.purge".to_owned()),
+        resource: Some(format!("flag/{}", place.flag)),
+        from: Some(at),
+        ..audit::Filter::default()
+    };
+    let purge = audit::last(connection, filter)?.filter(|purge| purge.project.as_ref() == Some(&place.project));
+    Ok(purge.map(|purge| {
+        let at = clock::rfc3339(purge.at);
+        format!("A flag of this key was purged at {at} by {}; what it served before is not kept.", purge.actor.name)
+    }))
 }
 
 fn explain(connection: &mut Connection<'_>, place: &Place, asked: Asked, context: &Context) -> Result<Explained> {
@@ -133,7 +149,10 @@ fn explain(connection: &mut Connection<'_>, place: &Place, asked: Asked, context
     let now = Now::At(at.timestamp_millis());
     let explanation = scene.state.explain(&place.flag, context, now);
     let (change, unchanged_since) = past.made_so(scene, context, now)?;
-    let notes = past.notes();
+    let mut notes = past.notes();
+    if explanation.version.is_none() {
+        notes.extend(purged(connection, place, at)?);
+    }
     Ok(Explained { explanation, environment: environment.key, at, change, unchanged_since, notes })
 }
 

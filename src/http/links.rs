@@ -145,6 +145,12 @@ impl Place {
         format!("{page}?{}", fields.join("&"))
     }
 
+    /// The form for a test of a user at a revision.
+    #[must_use]
+    pub fn explain_at(&self, revision: u64) -> String {
+        format!("{}/explain?revision={revision}", self.root())
+    }
+
     /// The page that asks before a version is restored, and what its form posts to.
     #[must_use]
     pub fn restore(&self, version: u64) -> String {
@@ -216,6 +222,17 @@ mod tests {
         assert_eq!(flags_with("default", "", ""), "/ui/projects/default/flags");
         assert_eq!(flags_with("default", "", "canaries"), "/ui/projects/default/flags?show=canaries");
         assert_eq!(flags_with("default", "a&b", "x"), "/ui/projects/default/flags?q=a%26b&show=x");
+    }
+
+    #[test]
+    fn a_question_is_in_the_address() {
+        let place = Place { project: "p".to_owned(), environment: "e".to_owned(), flag: "f".to_owned() };
+        let question = Question { key: "u&1".to_owned(), context: "{\"a\": 1}".to_owned(), ..Question::default() };
+        let page = "/ui/projects/p/environments/e/flags/f/explain";
+        assert_eq!(place.explain(None), page);
+        let query = "?key=u%261&context=%7B%22a%22%3A%201%7D&at=&revision=";
+        assert_eq!(place.explain(Some(&question)), format!("{page}{query}"));
+        assert_eq!(Question { at: "2026-11-21T14:03Z".to_owned(), ..question }.at_field(), "2026-11-21T14:03");
     }
 
     #[test]

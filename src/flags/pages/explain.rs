@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use askama::Template;
-use bellwether_core::{Context, TARGETING_KEY};
+use bellwether_core::{Context, Fault, TARGETING_KEY};
 use chrono::{DateTime, NaiveDateTime, Utc};
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -134,14 +134,24 @@ impl Query {
     }
 }
 
+/// What is wrong with a field, in words.
+fn fault(fault: &Fault) -> String {
+    let field = match fault.pointer.as_str() {
+        "/at" => "the time ",
+        "/revision" => "the revision ",
+        "/context" => "the context ",
+        _ => "",
+    };
+    format!("{field}{}", fault.message)
+}
+
 /// The context that was typed.
 fn context(question: &Question) -> Result<Context> {
     let text = question.context.trim();
     let attributes = if text.is_empty() { Ok(Value::Object(Map::new())) } else { serde_json::from_str(text) };
-    let attributes =
-        attributes.map_err(|error| Error::invalid("/context", format!("the context is not JSON: {error}")))?;
+    let attributes = attributes.map_err(|error| Error::invalid("/context", format!("is not JSON: {error}")))?;
     let Value::Object(mut attributes) = attributes else {
-        return Err(Error::invalid("/context", "the context is a JSON object: {\"country\": \"NO\"}"));
+        return Err(Error::invalid("/context", "is a JSON object: {\"country\": \"NO\"}"));
     };
     if !question.key.is_empty() {
         attributes.insert(TARGETING_KEY.to_owned(), question.key.clone().into());
@@ -158,18 +168,18 @@ fn asked(question: &Question) -> Result<Asked> {
             let forms = ["%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S%.f"];
             let plain = || forms.iter().find_map(|form| NaiveDateTime::parse_from_str(text, form).ok());
             let at = exact.ok().or_else(|| plain().map(|at| at.and_utc()));
-            Some(at.ok_or_else(|| Error::invalid("/at", "the time is written as 2026-11-21T14:03:00Z"))?)
+            Some(at.ok_or_else(|| Error::invalid("/at", "is written as 2026-11-21T14:03:00Z"))?)
         }
     };
     let revision = match question.revision.as_str() {
         "" => None,
-        text => Some(text.parse().map_err(|_| Error::invalid("/revision", "the revision is a number"))?),
+        text => Some(text.parse().map_err(|_| Error::invalid("/revision", "is a number"))?),
     };
     match (at, revision) {
         (None, None) => Ok(Asked::Now),
         (Some(at), None) => Ok(Asked::At(at)),
         (None, Some(revision)) => Ok(Asked::Revision(revision)),
-        (Some(_), Some(_)) => Err(Error::invalid("/revision", "ask for a time or for a revision, not for both")),
+        (Some(_), Some(_)) => Err(Error::invalid("/revision", "is not asked for together with a time")),
     }
 }
 
@@ -255,9 +265,8 @@ pub(super) async fn show(
             page::render(&page)
         }
         Some(Err(error)) => {
-            let said: Vec<_> = error.faults().iter().map(|fault| fault.message.as_str()).collect();
             let said = match &error {
-                Error::Invalid(_) => said.join("; "),
+                Error::Invalid(faults) => faults.iter().map(fault).collect::<Vec<_>>().join("; "),
                 Error::NotFound(_) => error.to_string(),
                 _ => return Err(error),
             };

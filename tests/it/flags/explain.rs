@@ -168,6 +168,19 @@ on_both!(archiving_and_bringing_back_are_named, async |app| {
     assert_eq!(now["change"]["reason"], "as it was");
 });
 
+on_both!(a_flag_of_the_same_key_that_was_purged_is_told_of, async |app| {
+    let app = app.with_flag("a").await.with_flag("other").await.with_flag("another").await;
+    let first = app.revision(PRODUCTION).await;
+    app.delete(&flag("a")).any_version().await.expect(204);
+    app.delete(&format!("{}?purge=true", flag("a"))).any_version().await.expect(204);
+    let app = app.with_flag("a").await;
+    let then = explained(&app, "a", &format!("?revision={first}")).await;
+    assert_eq!(then["error_code"], "FLAG_NOT_FOUND");
+    assert!(then["notes"][0].as_str().unwrap().starts_with("A flag of this key was purged at "), "{then}");
+    let now = explained(&app, "a", "").await;
+    assert_eq!((&now["change"]["action"], now.get("notes")), (&json!("flag.create"), None));
+});
+
 on_both!(of_many_changes_at_once_the_decisive_one_is_named, async |app| {
     let app = app.with_flag("a").await.with_flag("b").await.with_flag("c").await;
     rollout(&app, "b", 100, "b-on").await.expect(200);
