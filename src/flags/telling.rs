@@ -100,8 +100,8 @@ fn listed(values: &[Value]) -> String {
 
 fn place(step: &Value) -> String {
     match text(step, "where") {
-        "fallthrough" => "for whom no rule matches".to_owned(),
-        rule => format!("of rule {rule}"),
+        "fallthrough" => "the fallthrough".to_owned(),
+        rule => format!("rule {rule}"),
     }
 }
 
@@ -122,7 +122,8 @@ fn step(step: &Value) -> Told {
 }
 
 fn prerequisite(step: &Value) -> Told {
-    let (key, wanted) = (text(step, "flag"), listed(elements(step, "wanted")));
+    let (key, wanted) = (text(step, "flag"), elements(step, "wanted"));
+    let wanted = if wanted.len() > 1 { format!("one of {}", listed(wanted)) } else { listed(wanted) };
     let said = match (text(step, "served"), text(step, "error_code")) {
         ("", "FLAG_NOT_FOUND") => format!("There is no flag {key}, which has to serve {wanted}"),
         ("", error) => format!("Flag {key} can't be evaluated ({error}); it has to serve {wanted}"),
@@ -243,13 +244,13 @@ fn split(step: &Value) -> Told {
     let (place, variation) = (place(step), text(step, "variation"));
     if variation.is_empty() {
         let by = text(step, "bucket_by");
-        let said = format!("The split {place} is by {by}, of which the context has none that can be bucketed");
+        let said = format!("The split of {place} is by {by}, of which the context has none that can be bucketed");
         return Told { text: said, held: Some(false), inner: Vec::new() };
     }
     let (key, bucket, range) = (text(step, "key"), number(step, "bucket"), elements(step, "range"));
     let end = |at: usize| range.get(at).map(Value::to_string).unwrap_or_default();
     let said = format!(
-        "In the split {place} {key} is in bucket {bucket}; from {} up to {} it serves {variation}",
+        "In the split of {place} {key} is in bucket {bucket} of 100000; those from {} up to {} serve {variation}",
         end(0),
         end(1)
     );
@@ -265,7 +266,7 @@ fn serve(step: &Value) -> Told {
     let said = match text(step, "where") {
         "off" => format!("So it serves its off variation: {variation}"),
         "targets" => format!("So it serves {variation}"),
-        "fallthrough" => format!("For whom no rule matches it serves {variation}"),
+        "fallthrough" => format!("No rule decides, so the fallthrough serves {variation}"),
         rule => format!("Rule {rule} serves {variation}"),
     };
     Told { text: said, held: None, inner: Vec::new() }

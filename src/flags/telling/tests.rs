@@ -58,7 +58,7 @@ fn each_step_is_a_sentence() {
         lines,
         format!(
             "+ The flag is on
-+ Flag b serves off; it has to serve on, off
++ Flag b serves off; it has to serve one of on, off
   - The flag is off: its kill switch was turned
   · So it serves its off variation: off
 - u is no individual target
@@ -72,14 +72,14 @@ fn each_step_is_a_sentence() {
       + u is in segment beta by a rule
         + Rule staff matches
           + mail ends with @example.com: it is u@example.com
-· In the split of rule r2 u is in bucket {bucket}; from 0 up to 100000 it serves on
+· In the split of rule r2 u is in bucket {bucket} of 100000; those from 0 up to 100000 serve on
 "
         )
     );
     let lines = told(&[a.clone(), b.clone()], json!({"targetingKey": "vip"}));
     assert!(lines.ends_with("+ vip is an individual target for on\n· So it serves on\n"), "{lines}");
     let lines = told(&[a.clone()], json!({}));
-    assert!(lines.contains("- There is no flag b, which has to serve on, off\n"), "{lines}");
+    assert!(lines.contains("- There is no flag b, which has to serve one of on, off\n"), "{lines}");
     let lines = told(&[a, b], json!({"age": 7}));
     assert!(lines.contains("- The context has no targeting key, so it is no individual target\n"), "{lines}");
     assert!(
