@@ -18,6 +18,7 @@ use crate::canary::{self, Canaries};
 use crate::config::Settings;
 use crate::db::{Connection, Direction, OpenError, Part, Store};
 use crate::error::Error;
+use crate::flags::segments::Segments;
 use crate::flags::{Attached, CanarySource, Flags, Live};
 use crate::http::shell::{ReachSource, Reached};
 use crate::http::{assets, docs, health, request};
@@ -226,6 +227,7 @@ pub fn routes(config: &mut web::ServiceConfig, services: Services, draining: Dra
         .app_data(web::Data::new(services.access))
         .app_data(web::Data::new(services.audit))
         .app_data(web::Data::new(services.projects))
+        .app_data(web::Data::new(Segments::new(services.flags.clone())))
         .app_data(web::Data::new(services.flags))
         .app_data(web::Data::new(services.measurements))
         .app_data(web::Data::new(services.canaries))

@@ -63,6 +63,13 @@ fn parts() -> Vec<Part> {
             flags::api::document(),
         ),
         part(
+            "Segments",
+            "Groups of users, by key or by rule, which flags' rules name.",
+            Callers::Staff,
+            API,
+            flags::api::segments_document(),
+        ),
+        part(
             "Canaries",
             "Releases that climb through shares, watched by guards that take them back.",
             Callers::Staff,

@@ -68,7 +68,36 @@ diesel::table! {
 }
 
 diesel::table! {
-    outbox (environment_id, revision) { environment_id -> BigInt, revision -> BigInt, message -> Text, at -> Text, }
+    outbox (environment_id, revision) {
+        environment_id -> BigInt, revision -> BigInt, message -> Text, at -> Text, hash -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    segments (id) {
+        id -> BigInt, project_id -> BigInt, key -> Text, name -> Text, description -> Text, rules -> Text,
+        included -> BigInt, excluded -> BigInt, version -> BigInt, digest -> Text,
+        created_at -> Text, updated_at -> Text, updated_by -> Text,
+    }
+}
+
+diesel::table! {
+    segment_chunks (segment_id, list, first_key, since) {
+        segment_id -> BigInt, list -> Text, first_key -> Text, since -> BigInt, until -> Nullable<BigInt>, keys -> Text,
+    }
+}
+
+diesel::table! {
+    segment_versions (segment_id, version) {
+        segment_id -> BigInt, version -> BigInt, rules -> Text, included -> BigInt, excluded -> BigInt, digest -> Text,
+        at -> Text, actor -> Text, action -> Text, reason -> Text, request_id -> Text,
+    }
+}
+
+diesel::table! {
+    segment_revisions (environment_id, segment_id, revision) {
+        segment_id -> BigInt, environment_id -> BigInt, revision -> BigInt, version -> BigInt,
+    }
 }
 
 diesel::table! {
@@ -121,4 +150,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     flag_configurations,
     flag_references,
     canaries,
+    segments,
+    segment_revisions,
+    segment_versions,
 );

@@ -36,7 +36,7 @@ impl Retention {
     pub const VERSIONS: std::ops::RangeInclusive<u32> = 1..=100_000;
 
     /// The newest version that is forgotten once `version` is there.
-    fn forgets(self, version: u64) -> u64 {
+    pub(super) fn forgets(self, version: u64) -> u64 {
         version.saturating_sub(u64::from(self.versions.max(1)))
     }
 }

@@ -8,6 +8,7 @@ use super::archive::takes_back;
 use super::history::Cause;
 use super::publish::{self, Published};
 use super::references;
+use super::segments::{self, Delta};
 use super::store::{self, ConfigurationRecord, FlagRecord};
 use super::{Configuration, DefinitionInput, FlagView, NewFlag};
 use crate::access::{Caller, Role};
@@ -69,7 +70,8 @@ pub fn create(
     Ok((view, published))
 }
 
-/// Lays out every flag of a project in a new environment, each serving its last variation: off, for most.
+/// Lays out every flag of a project in a new environment, each serving its last variation: off, for most. Its segments
+/// are there, too.
 pub(super) fn lay_out(
     connection: &mut Connection<'_>,
     caller: &Caller,
@@ -81,13 +83,19 @@ pub(super) fn lay_out(
         let off = flag.definition.variations.last().map(|last| last.name.clone()).unwrap_or_default();
         records.push(first_configuration(connection, &flag, environment, off)?);
     }
+    // Nobody has anything of it as yet: whoever comes fetches the snapshot.
+    let untold = !segments::digests(connection, project.id)?.is_empty();
     let cause = Cause::new("environment.create", caller);
-    if records.iter().all(|record| record.served.is_none()) {
+    if records.iter().all(|record| record.served.is_none()) && !untold {
         let Environment { revision, .. } = projects::environment_of_id(connection, environment)?;
         records.iter().try_for_each(|record| store::keep_version(connection, record, revision, &cause))?;
         return Ok(None);
     }
-    publish::publish(connection, environment, &records.iter().collect::<Vec<_>>(), &cause).map(Some)
+    let delta = Delta { untold, ..Delta::default() };
+    let records: Vec<_> = records.iter().collect();
+    let published = publish::publish_with(connection, environment, &records, &delta, &cause)?;
+    segments::lay_out(connection, project.id, (environment, published.revision))?;
+    Ok(Some(published))
 }
 
 fn first_configuration(
@@ -195,10 +203,16 @@ pub(super) fn republish(
         let mut records = Vec::with_capacity(flags.len());
         for flag in flags {
             let mut record = store::find_configuration(connection, flag.id, environment.id)?;
+            let at = format!("/environments/{}", environment.key);
+            if record.served.is_none() && flag.archived_at.is_none() {
+                // What it names may have gone while it was archived.
+                let configuration = record.configuration.clone();
+                Error::unless_empty(publish::faults(connection, flag, &record, configuration, &at)?)?;
+            }
             record.version += 1;
             record.updated_at = flag.updated_at;
             record.updated_by = flag.updated_by.clone();
-            publish::render(flag, &mut record, &format!("/environments/{}", environment.key))?;
+            publish::render(flag, &mut record, &at)?;
             store::update_configuration(connection, &record)?;
             records.push(record);
         }

@@ -22,6 +22,7 @@ mod publish;
 mod reconcile;
 mod references;
 mod rollout;
+pub mod segments;
 mod service;
 pub mod share;
 mod store;

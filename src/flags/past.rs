@@ -4,12 +4,14 @@
 
 mod change;
 mod scene;
+mod segments;
 
 use bellwether_core::{Context, Explanation, Now};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::segments::history;
 use super::{Flags, Place, store};
 use crate::access::{Caller, Role};
 use crate::audit;
@@ -106,20 +108,25 @@ fn moment(connection: &mut Connection<'_>, environment: &Environment, asked: Ask
             environment.key, environment.revision
         ))),
         Asked::Revision(revision) => {
-            let next = store::next_revision(connection, environment.id, revision)?;
+            let flags = store::next_revision(connection, environment.id, revision)?;
+            let segments = history::next_revision(connection, environment.id, revision)?;
+            let next = flags.into_iter().chain(segments).min();
             Ok((revision, next.map_or(now, |(_, at)| at)))
         }
         Asked::At(at) if at > now => Err(Error::invalid("/at", "lies in the future; only what was can be told")),
-        Asked::At(at) => Ok((store::revision_at(connection, environment.id, at)?.unwrap_or_default(), at)),
+        Asked::At(at) => {
+            let flags = store::revision_at(connection, environment.id, at)?.unwrap_or_default();
+            let segments = history::revision_at(connection, environment.id, flags, at)?;
+            Ok((segments.unwrap_or(flags), at))
+        }
     }
 }
 
 /// What is not known of a flag that was not there, where there was another of its key once.
-fn purged(connection: &mut Connection<'_>, place: &Place, at: DateTime<Utc>) -> Result<Option<String>> {
+fn purged(connection: &mut Connection<'_>, place: &Place) -> Result<Option<String>> {
     let filter = audit::Filter {
         action: Some("flag.purge".to_owned()),
         resource: Some(format!("flag/{}", place.flag)),
-        from: Some(at),
         ..audit::Filter::default()
     };
     let purge = audit::last(connection, filter)?.filter(|purge| purge.project.as_ref() == Some(&place.project));
@@ -138,7 +145,7 @@ fn explain(connection: &mut Connection<'_>, place: &Place, asked: Asked, context
         return Err(Error::NotFound(what));
     }
     let (revision, at) = moment(connection, &environment, asked)?;
-    let mut past = Past::new(connection, &environment, &place.flag)?;
+    let mut past = Past::new(connection, &environment, &place.flag, context)?;
     let scene = match past.scene(revision, None) {
         Ok(scene) => scene,
         Err(Stop::Unkept(gap)) => {
@@ -148,10 +155,10 @@ fn explain(connection: &mut Connection<'_>, place: &Place, asked: Asked, context
     };
     let now = Now::At(at.timestamp_millis());
     let explanation = scene.state.explain(&place.flag, context, now);
-    let (change, unchanged_since) = past.made_so(scene, context, now)?;
+    let (change, unchanged_since) = past.made_so(scene, now)?;
     let mut notes = past.notes();
     if explanation.version.is_none() {
-        notes.extend(purged(connection, place, at)?);
+        notes.extend(purged(connection, place)?);
     }
     Ok(Explained { explanation, environment: environment.key, at, change, unchanged_since, notes })
 }

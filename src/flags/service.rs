@@ -51,6 +51,11 @@ impl Flags {
         Self { store, live, retention, attached }
     }
 
+    /// How much history is kept.
+    pub(super) fn retention(&self) -> Retention {
+        self.retention
+    }
+
     /// The flags in memory.
     pub fn live(&self) -> &Live {
         &self.live

@@ -44,6 +44,11 @@ pub fn action(action: &str) -> &str {
         "canary.advance" => "Canary advanced",
         "canary.promote" => "Canary promoted",
         "canary.rollback" => "Canary rolled back",
+        "segment.create" => "Created",
+        "segment.update" => "Changed",
+        "segment.add_keys" => "Keys added",
+        "segment.remove_keys" => "Keys removed",
+        "segment.replace_keys" => "A list of keys replaced",
         "" => "Changed",
         other => other,
     }

@@ -16,7 +16,7 @@ use crate::input::{self, Faults};
 /// Largest body, in bytes.
 const LIMIT: usize = 1 << 20;
 /// How much of a body over the limit is read and thrown away, so that the client gets to read the answer.
-const DRAIN: usize = 16 << 20;
+pub(super) const DRAIN: usize = 16 << 20;
 /// How long a body may take to arrive.
 const DEADLINE: Duration = Duration::from_secs(30);
 

@@ -16,6 +16,7 @@ pub mod problem;
 pub mod request;
 pub mod session;
 pub mod shell;
+mod text;
 
 use std::fmt::Display;
 
@@ -27,6 +28,7 @@ pub use body::Json;
 pub use form::Form;
 pub use paging::{Page, Paging};
 pub use session::{PageCaller, Posted};
+pub use text::{TEXT_LIMIT, Text};
 
 use crate::error::{Error, Result};
 

@@ -125,6 +125,13 @@ async fn furnished(app: TestApp) -> TestApp {
         }
         app.post(&configured(environment, "canary.b", "/canary/start"), &json!({})).await.expect(200);
     }
+    let vip = json!({"key": "vip", "included": ["user-1"]});
+    app.post("/api/v1/projects/default/segments", &vip).await.expect(201);
+    let app = app.with_flag("feature.vip").await;
+    let clause = json!({"attribute": "targetingKey", "op": "in_segment", "values": ["vip"]});
+    let rule = json!({"clauses": [clause], "serve": {"variation": "on"}});
+    let whole = json!({"enabled": true, "off_variation": "off", "rules": [rule], "fallthrough": {"variation": "off"}});
+    app.configure(PRODUCTION, "feature.vip", &whole).await.expect(200);
     app
 }
 
@@ -139,6 +146,9 @@ async fn walk(app: &TestApp, kind: Kind, credential: Option<&str>) {
             let mut call = app.call(route.method.clone(), &route.path_in(environment)).any_version();
             if let Some(body) = &route.body {
                 call = call.json(body);
+            }
+            if let Some(text) = route.text {
+                call = call.header("content-type", "text/plain").body(text);
             }
             let answer = match credential {
                 Some(credential) => call.by(credential).await,

@@ -26,6 +26,7 @@ mod routes;
 mod sdk;
 mod secrets;
 mod seed;
+mod segments;
 mod snapshot;
 mod store;
 mod story;

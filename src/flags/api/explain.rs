@@ -5,7 +5,9 @@ use bellwether_core::{Context, Fault};
 use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
-use utoipa::{IntoParams, OpenApi, ToSchema};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::{IntoParams, OpenApi, PartialSchema, ToSchema};
 
 use super::configurations::F;
 use crate::error::{Error, Result};
@@ -42,9 +44,26 @@ struct Query {
 enum ExplanationRequest {
     /// As OFREP has it.
     Wrapped(WrappedContext),
-    /// The attributes themselves: at least one.
-    Bare(std::collections::HashMap<String, Value>),
+    /// The attributes themselves.
+    Bare(BareContext),
 }
+
+/// At least one attribute, and none called `context`.
+struct BareContext;
+
+impl PartialSchema for BareContext {
+    fn schema() -> RefOr<Schema> {
+        let name = ObjectBuilder::new().schema_type(Type::String).pattern(Some("^(?!context$)"));
+        let attributes = ObjectBuilder::new()
+            .schema_type(Type::Object)
+            .description(Some("At least one attribute, and none called `context`."))
+            .property_names(Some(name))
+            .min_properties(Some(1));
+        attributes.into()
+    }
+}
+
+impl ToSchema for BareContext {}
 
 #[derive(ToSchema)]
 #[serde(deny_unknown_fields)]

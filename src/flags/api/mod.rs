@@ -12,6 +12,8 @@ use actix_web::web;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
+use super::segments;
+
 /// The routes under `/api/v1`.
 pub fn routes(config: &mut web::ServiceConfig) {
     definitions::routes(config);
@@ -19,6 +21,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
     configurations::routes(config);
     history::routes(config);
     explain::routes(config);
+    segments::api::routes(config);
     config.service(web::resource("/snapshot").get(snapshot::get));
 }
 
@@ -35,6 +38,12 @@ pub fn document() -> OpenApi {
         .nest(configurations::F, configurations::Document::openapi())
         .nest(configurations::F, history::Document::openapi())
         .nest(configurations::F, explain::Document::openapi())
+}
+
+/// The operations on segments, by their paths under `/api/v1`.
+#[must_use]
+pub fn segments_document() -> OpenApi {
+    segments::api::document()
 }
 
 /// The operations on environments that are about every flag in them, by their paths under `/api/v1`.

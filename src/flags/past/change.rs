@@ -31,13 +31,8 @@ impl Past<'_, '_> {
     ///
     /// Between the revisions of the versions involved nothing that the answer hangs on changed; so it is asked for
     /// again just before each, of what was involved then.
-    pub(super) fn made_so(
-        &mut self,
-        mut scene: Scene,
-        context: &Context,
-        now: Now,
-    ) -> Result<(Option<MadeSo>, Option<UnchangedSince>)> {
-        let key = self.key().to_owned();
+    pub(super) fn made_so(&mut self, mut scene: Scene, now: Now) -> Result<(Option<MadeSo>, Option<UnchangedSince>)> {
+        let (key, context) = (self.key().to_owned(), self.context);
         let answer = Answer::of(&scene.state, &key, context, now);
         let mut steps = 0;
         loop {
@@ -56,8 +51,7 @@ impl Past<'_, '_> {
             if Answer::of(&before.state, &key, context, now) != answer {
                 let at_once = scene.involved.into_iter().filter_map(|(object, made)| Some((object, made?)));
                 let at_once: Vec<_> = at_once.filter(|(_, made)| made.revision == newest.revision).collect();
-                let (object, made) =
-                    self.decisive(at_once, &answer, context, now)?.unwrap_or((Object::Flag(key), newest));
+                let (object, made) = self.decisive(at_once, &answer, now)?.unwrap_or((Object::Flag(key), newest));
                 return Ok((Some(made_so(&object, made)), None));
             }
             scene = before;
@@ -65,14 +59,8 @@ impl Past<'_, '_> {
     }
 
     /// Which of several changes of one revision made the answer: the first without which it would be another.
-    fn decisive(
-        &mut self,
-        at_once: Vec<(Object, Made)>,
-        answer: &Answer,
-        context: &Context,
-        now: Now,
-    ) -> Result<Option<(Object, Made)>> {
-        let key = self.key().to_owned();
+    fn decisive(&mut self, at_once: Vec<(Object, Made)>, answer: &Answer, now: Now) -> Result<Option<(Object, Made)>> {
+        let (key, context) = (self.key().to_owned(), self.context);
         if at_once.len() > 1 {
             for (object, made) in &at_once {
                 match self.scene(made.revision, Some(object)) {

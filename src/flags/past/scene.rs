@@ -2,14 +2,15 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
-use bellwether_core::{Entry, RawValue, State};
+use bellwether_core::{Context, Entry, RawValue, State};
 use chrono::{DateTime, Utc};
 
+use super::segments::{self, Ask, Segments};
 use crate::clock;
 use crate::db::Connection;
 use crate::error::{Error, Result};
 use crate::flags::publish;
-use crate::flags::store::{self, ConfigurationRecord, FlagRecord, Kept, KeptVersion, Made};
+use crate::flags::store::{self, ConfigurationRecord, FlagRecord, KeptJson, KeptVersion, Made};
 use crate::projects::{self, Environment};
 
 /// Versions of a flag that are read together, once more than the first ones are needed.
@@ -22,6 +23,15 @@ const FIRST: usize = 2;
 pub(super) enum Object {
     /// By its key.
     Flag(String),
+    /// By its key.
+    Segment(String),
+}
+
+impl Object {
+    /// The revision at which this is looked at.
+    pub(super) fn then(&self, revision: u64, earlier: Option<&Self>) -> u64 {
+        if earlier == Some(self) { revision.saturating_sub(1) } else { revision }
+    }
 }
 
 /// As the audit log calls it.
@@ -29,11 +39,13 @@ impl fmt::Display for Object {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag(key) => write!(f, "flag/{key}"),
+            Self::Segment(key) => write!(f, "segment/{key}"),
         }
     }
 }
 
-/// What a flag's answer hung on at a revision, and nothing else: the flag, its prerequisites, theirs, and so on.
+/// What a flag's answer hung on at a revision, and nothing else: the flag, its prerequisites and theirs, and the segments
+/// that their rules and those of segments name.
 #[derive(Debug)]
 pub(super) struct Scene {
     pub(super) state: State,
@@ -59,16 +71,20 @@ impl From<Error> for Stop {
 /// From when on something is kept.
 #[derive(Clone, Debug)]
 pub(super) struct Unkept {
-    object: Object,
-    /// The oldest revision that is kept, and when it was made.
-    oldest: (u64, DateTime<Utc>),
+    pub(super) object: Object,
+    /// The oldest revision that is kept, and when it was made; none when all of it is gone.
+    pub(super) oldest: Option<(u64, DateTime<Utc>)>,
 }
 
 impl fmt::Display for Unkept {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (revision, at) = self.oldest;
-        let at = clock::rfc3339(at);
-        write!(f, "what {} served is kept from revision {revision} on, which was made at {at}", self.object)
+        match self.oldest {
+            Some((revision, at)) => {
+                let at = clock::rfc3339(at);
+                write!(f, "what {} was is kept from revision {revision} on, which was made at {at}", self.object)
+            }
+            None => write!(f, "what {} was before it was removed is not kept", self.object),
+        }
     }
 }
 
@@ -77,6 +93,8 @@ struct Version {
     made: Made,
     /// None while archived.
     entry: Option<Arc<Entry>>,
+    /// Whom its rules ask segments about.
+    asks: Vec<Ask>,
 }
 
 /// What was read of a flag so far.
@@ -92,20 +110,27 @@ struct Track {
 
 /// What stood in an environment at the revisions that are kept, read as it is asked for.
 pub(super) struct Past<'c, 'd> {
-    connection: &'c mut Connection<'d>,
-    environment: &'c Environment,
+    pub(super) connection: &'c mut Connection<'d>,
+    pub(super) environment: &'c Environment,
+    pub(super) context: &'c Context,
     epoch: String,
     key: String,
     tracks: HashMap<String, Track>,
+    pub(super) segments: Segments,
     notes: BTreeSet<String>,
 }
 
 impl<'c, 'd> Past<'c, 'd> {
-    /// Of the answers of the flag `key`.
-    pub(super) fn new(connection: &'c mut Connection<'d>, environment: &'c Environment, key: &str) -> Result<Self> {
+    /// Of the answers of the flag `key` to `context`.
+    pub(super) fn new(
+        connection: &'c mut Connection<'d>,
+        environment: &'c Environment,
+        key: &str,
+        context: &'c Context,
+    ) -> Result<Self> {
         let epoch = projects::epoch(connection)?;
-        let (tracks, notes) = (HashMap::new(), BTreeSet::new());
-        Ok(Self { connection, environment, epoch, key: key.to_owned(), tracks, notes })
+        let (tracks, segments, notes) = (HashMap::new(), Segments::default(), BTreeSet::new());
+        Ok(Self { connection, environment, context, epoch, key: key.to_owned(), tracks, segments, notes })
     }
 
     /// The flag whose answers these are.
@@ -120,26 +145,28 @@ impl<'c, 'd> Past<'c, 'd> {
 
     /// What the answer hung on at `revision`; with one object as it was a revision earlier, if that is asked for.
     pub(super) fn scene(&mut self, revision: u64, earlier: Option<&Object>) -> Result<Scene, Stop> {
-        let (mut involved, mut flags) = (Vec::new(), Vec::new());
+        let (mut involved, mut flags, mut asks) = (Vec::new(), Vec::new(), Vec::new());
         let mut known = BTreeSet::from([self.key.clone()]);
         let mut open = VecDeque::from([self.key.clone()]);
         while let Some(key) = open.pop_front() {
             let object = Object::Flag(key);
-            let then = if earlier == Some(&object) { revision.saturating_sub(1) } else { revision };
-            let version = self.version(&object, then)?;
+            let version = self.version(&object, object.then(revision, earlier))?;
             involved.push((object, version.as_ref().map(|version| version.made.clone())));
-            let Some(entry) = version.and_then(|version| version.entry.clone()) else { continue };
+            let Some(version) = version else { continue };
+            let Some(entry) = &version.entry else { continue };
             let named = entry.flag().prerequisites().map(str::to_owned);
             open.extend(named.filter(|key| known.insert(key.clone())));
-            flags.push(entry);
+            asks.extend(version.asks.iter().cloned());
+            flags.push(entry.clone());
         }
-        let state = State::of_entries(&self.environment.key, &self.epoch, revision, &flags, &[]);
+        let segments = self.segments_of(asks, revision, earlier, &mut involved)?;
+        let state = State::of_entries(&self.environment.key, &self.epoch, revision, &flags, &segments);
         Ok(Scene { state, involved })
     }
 
     /// The version of a flag that was in force at `revision`, if the flag was there.
     fn version(&mut self, object: &Object, revision: u64) -> Result<Option<Arc<Version>>, Stop> {
-        let Object::Flag(key) = object;
+        let Object::Flag(key) = object else { return Ok(None) };
         let mut track = match self.tracks.remove(key) {
             Some(track) if track.from >= revision => track,
             _ => {
@@ -170,26 +197,41 @@ impl<'c, 'd> Past<'c, 'd> {
                 track.versions.push(Arc::new(version));
             }
         }
-        let Some(flag) = &track.flag else { return Ok(None) };
+        let Some(flag) = &track.flag else { return self.absent(object, revision, None) };
         let oldest = match track.versions.last() {
             Some(last) => Some(last.made.clone()),
             None => store::oldest_version(self.connection, (flag.id, self.environment.id))?.map(|kept| kept.made),
         };
         match oldest {
             Some(oldest) if oldest.version > 1 => {
-                Err(Stop::Unkept(Unkept { object: object.clone(), oldest: (oldest.revision, oldest.at) }))
+                let oldest = Some((oldest.revision, oldest.at));
+                Err(Stop::Unkept(Unkept { object: object.clone(), oldest }))
             }
-            _ => Ok(None),
+            _ => self.absent(object, revision, None),
         }
+    }
+
+    /// That something was not there. What was named in the past was there when that was saved: it is gone since.
+    pub(super) fn absent<T>(
+        &self,
+        object: &Object,
+        revision: u64,
+        oldest: Option<(u64, DateTime<Utc>)>,
+    ) -> Result<Option<T>, Stop> {
+        let asked = matches!(object, Object::Flag(key) if *key == self.key);
+        if asked || revision >= self.environment.revision {
+            return Ok(None);
+        }
+        Err(Stop::Unkept(Unkept { object: object.clone(), oldest }))
     }
 
     /// A kept version, ready to evaluate.
     fn read(&mut self, flag: &FlagRecord, kept: KeptVersion, object: &Object) -> Result<Version, Stop> {
         let KeptVersion { made, served } = kept;
         let json = match served {
-            Kept::Nothing => return Ok(Version { made, entry: None }),
-            Kept::Served(json) => json,
-            Kept::Configuration => {
+            KeptJson::Nothing => return Ok(Version { made, entry: None, asks: Vec::new() }),
+            KeptJson::Served(json) => json,
+            KeptJson::Configuration => {
                 self.notes.insert(format!(
                     "Of version {} of {object} only the configuration is kept; its variations are taken from the flag \
                      as it is now.",
@@ -198,10 +240,10 @@ impl<'c, 'd> Past<'c, 'd> {
                 self.with_definition_of_now(flag, &made)?
             }
         };
-        match RawValue::from_string(json).map_err(Error::from).map(Entry::read)? {
-            Ok(entry) => Ok(Version { made, entry: Some(Arc::new(entry)) }),
-            Err(refusal) => Err(Stop::Failed(Error::internal(refusal))),
-        }
+        let entry = Entry::read(RawValue::from_string(json).map_err(Error::from)?).map_err(Error::internal)?;
+        let rules = entry.definition().map_err(Error::internal)?.rules;
+        let asks = rules.iter().flat_map(|rule| segments::asks(&rule.clauses)).collect();
+        Ok(Version { made, entry: Some(Arc::new(entry)), asks })
     }
 
     /// The JSON of a version of which the configuration alone is kept.

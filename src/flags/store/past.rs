@@ -12,7 +12,7 @@ use crate::error::Result;
 #[derive(Clone, Debug)]
 pub(in crate::flags) struct KeptVersion {
     pub(in crate::flags) made: Made,
-    pub(in crate::flags) served: Kept,
+    pub(in crate::flags) served: KeptJson,
 }
 
 /// Whose change made a version.
@@ -30,7 +30,7 @@ pub(in crate::flags) struct Made {
 
 /// What is kept of what a version served.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::flags) enum Kept {
+pub(in crate::flags) enum KeptJson {
     /// The flag's JSON, to the letter.
     Served(String),
     /// The flag was archived.
@@ -54,10 +54,10 @@ struct Row {
 
 fn kept(row: Row) -> KeptVersion {
     let served = match row.served {
-        Some(json) if json.is_empty() => Kept::Nothing,
-        Some(json) => Kept::Served(json),
-        None if row.action == "flag.archive" => Kept::Nothing,
-        None => Kept::Configuration,
+        Some(json) if json.is_empty() => KeptJson::Nothing,
+        Some(json) => KeptJson::Served(json),
+        None if row.action == "flag.archive" => KeptJson::Nothing,
+        None => KeptJson::Configuration,
     };
     let made = Made {
         version: unsigned(row.version),

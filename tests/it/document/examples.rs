@@ -47,6 +47,15 @@ const ROWS: [&[&str]; 5] = [
         "listVersions",
         "restoreVersion",
         "changeFlags",
+        "createSegment",
+        "listSegments",
+        "getSegment",
+        "replaceSegment",
+        "replaceSegmentKeys",
+        "addSegmentKeys",
+        "removeSegmentKeys",
+        "getSegmentKeys",
+        "deleteSegment",
         "listAudit",
         "getSnapshot",
         "sendMeasurements",
@@ -121,7 +130,9 @@ async fn send(
         }
     }
     if let (Some(content_type), Some(body)) = (content_type, body) {
-        call = call.header("content-type", content_type).body(body.to_string());
+        let text =
+            body.as_str().filter(|_| content_type == "text/plain").map_or_else(|| body.to_string(), str::to_owned);
+        call = call.header("content-type", content_type).body(text);
     }
     call.await
 }

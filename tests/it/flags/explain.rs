@@ -1,6 +1,7 @@
 //! `F/explain`: the trace, the past, and the change that made it so.
 
 use bellwether::db::{Connection, Part};
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::harness::{Answer, Call, PRODUCTION, TestApp, configured, environment, flag, on_both, sql};
@@ -122,6 +123,90 @@ on_both!(an_edit_of_a_prerequisite_is_named, async |app| {
     after(&app, app.configure(PRODUCTION, "a", &free)).await;
     let now = explained(&app, "a", "").await;
     assert_eq!((&now["change"]["resource"], &now["change"]["revision"]), (&json!("flag/b"), &json!(off)));
+});
+
+const SEGMENTS: &str = "/api/v1/projects/default/segments";
+
+fn keys(app: &TestApp, method: Method, segment: &str, query: &str, text: &str) -> Call {
+    let path = format!("{SEGMENTS}/{segment}/keys{query}");
+    app.call(method, &path).header("content-type", "text/plain").body(text.to_owned())
+}
+
+fn in_segment(segment: &str, attribute: &str) -> Value {
+    json!({"attribute": attribute, "op": "in_segment", "values": [segment]})
+}
+
+/// A flag that serves `on` to those of `beta`.
+async fn for_beta(app: TestApp) -> TestApp {
+    let app = app.with_flag("a").await;
+    app.post(SEGMENTS, &json!({"key": "beta", "included": ["somebody"]})).await.expect(201);
+    let rule = json!({"id": "members", "clauses": [in_segment("beta", "targetingKey")], "serve": {"variation": "on"}});
+    let whole = json!({"enabled": true, "off_variation": "off", "rules": [rule], "fallthrough": {"variation": "off"}});
+    app.configure(PRODUCTION, "a", &whole).await.expect(200);
+    app
+}
+
+on_both!(an_upload_of_keys_is_named, async |app| {
+    let app = for_beta(app).await;
+    let ruled = app.revision(PRODUCTION).await;
+    let many: String = (0..5_000).map(|n| format!("user-{n}\n")).collect();
+    let uploaded = after(&app, keys(&app, Method::POST, "beta", "", &many).header("x-request-id", "upload")).await;
+    after(&app, keys(&app, Method::POST, "beta", "", "somebody-else\n")).await;
+
+    let now = explained(&app, "a", "").await;
+    assert_eq!((&now["value"], &now["rule"]), (&json!(true), &json!("members")));
+    let change = &now["change"];
+    assert_eq!((&change["resource"], &change["version"]), (&json!("segment/beta"), &json!(2)));
+    assert_eq!((&change["revision"], &change["request_id"]), (&json!(uploaded), &json!("upload")));
+    let row = app.get("/api/v1/audit?resource=segment/beta").await.expect(200)["items"][1].clone();
+    assert_eq!((&change["action"], &change["request_id"]), (&row["action"], &row["request_id"]));
+    let member = &now["steps"][1]["clauses"][0]["segments"][0];
+    assert_eq!((&member["because"], &member["key"]), (&json!("included"), &json!(USER)));
+    // The moment of the upload is the upload's revision, and just before it the user was none of them.
+    let at = change["at"].as_str().unwrap();
+    assert_eq!(explained(&app, "a", &format!("?at={at}")).await["revision"], uploaded);
+    let before = explained(&app, "a", &format!("?revision={}", uploaded - 1)).await;
+    assert_eq!((&before["value"], &before["revision"]), (&json!(false), &json!(ruled)));
+    assert_eq!((&before["change"]["action"], &before["at"]), (&json!("flag.create"), &change["at"]));
+    assert_eq!(before["steps"][1]["clauses"][0]["segments"][0]["because"], "not_listed");
+
+    let excluded = after(&app, keys(&app, Method::PUT, "beta", "?list=excluded", USER)).await;
+    let now = explained(&app, "a", "").await;
+    assert_eq!((&now["value"], &now["change"]["revision"]), (&json!(false), &json!(excluded)));
+    assert_eq!(now["change"]["resource"], "segment/beta");
+    for n in [0, 42, 4_999, 5_000] {
+        let user = json!({"targetingKey": format!("user-{n}"), "friends": ["x"]});
+        let served = app.evaluate(PRODUCTION, "a", &user).await.expect(200);
+        let told = app.post(&path("a", ""), &user).await.expect(200);
+        assert_eq!(told["value"], served["value"], "{user}");
+    }
+    let odd = json!({"targetingKey": "a\u{0}b"});
+    assert!([200, 422].contains(&app.post(&path("a", ""), &odd).await.status.as_u16()));
+});
+
+on_both!(an_edit_of_a_segment_within_a_segment_is_named, async |app| {
+    let app = for_beta(app).await;
+    app.post(SEGMENTS, &json!({"key": "inner", "included": ["nobody"]})).await.expect(201);
+    let nested = json!({"name": "Beta", "rules": [{"id": "friends", "clauses": [in_segment("inner", "friends")]}]});
+    app.put(&format!("{SEGMENTS}/beta"), &nested).any_version().await.expect(200);
+    let user = json!({"targetingKey": USER, "friends": ["x", 7]});
+    assert_eq!(app.post(&path("a", ""), &user).await.expect(200)["value"], false);
+    let befriended = after(&app, keys(&app, Method::POST, "inner", "", "7\n")).await;
+    let now = app.post(&path("a", ""), &user).await.expect(200);
+    assert_eq!((&now["value"], &now["change"]["resource"]), (&json!(true), &json!("segment/inner")));
+    assert_eq!(now["change"]["revision"], befriended);
+    assert_eq!(explained(&app, "a", "").await["value"], false);
+
+    // What a segment was that was deleted since is not known any more.
+    let free = json!({"enabled": true, "off_variation": "off", "fallthrough": {"variation": "off"}});
+    let freed = after(&app, app.configure(PRODUCTION, "a", &free)).await;
+    for key in ["beta", "inner"] {
+        app.delete(&format!("{SEGMENTS}/{key}")).any_version().await.expect(204);
+    }
+    let now = app.post(&path("a", ""), &user).await.expect(200);
+    assert_eq!((&now["value"], &now["unchanged_since"]["revision"]), (&json!(false), &json!(freed)));
+    let gone = app.post(&path("a", &format!("?revision={befriended}")), &user).await.problem(404, "not_found");
+    assert!(gone["detail"].as_str().unwrap().contains("segment/beta was before it was removed is not kept"), "{gone}");
 });
 
 on_both!(a_rollback_of_a_canary_is_named, async |app| {
@@ -268,7 +353,7 @@ on_both!(what_is_asked_has_to_make_sense, async |app| {
     }
     assert_eq!(app.post(&path("a", ""), &json!({"context": null})).await.faults(), ["/context"]);
     assert_eq!(app.post(&path("a", "?at=x"), &json!(null)).await.faults(), ["", "/at"]);
-    assert_eq!(app.call(reqwest::Method::POST, &path("a", "")).await.faults(), [""]);
+    assert_eq!(app.call(Method::POST, &path("a", "")).await.faults(), [""]);
     app.post(&path("none", ""), &user).await.problem(404, "not_found");
     app.post(&path("none", "?revision=1"), &user).await.problem(404, "not_found");
     app.post(&path("a", "?revision=99"), &user).await.problem(404, "not_found");
