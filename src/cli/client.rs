@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail};
 use clap::Args;
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Method, Url};
+use reqwest::{Method, RequestBuilder, Response, Url};
 use serde_json::Value;
 
 use super::ServerArguments;
@@ -58,24 +58,46 @@ impl Client {
         query: &[(&str, &str)],
         body: Option<&Value>,
     ) -> anyhow::Result<Value> {
+        let mut request = self.request(method, path, query)?;
+        if let Some(body) = body {
+            request = request.header(CONTENT_TYPE, "application/json").body(serde_json::to_string(body)?);
+        }
+        let text = self.answered(request).await?.text().await.context("the answer broke off")?;
+        if text.is_empty() { Ok(Value::Null) } else { serde_json::from_str(&text).context("the answer is not JSON") }
+    }
+
+    /// A request to a path under `/api/v1`, to be completed.
+    ///
+    /// # Errors
+    /// When the server's address is none.
+    pub(super) fn request(
+        &self,
+        method: Method,
+        path: &[&str],
+        query: &[(&str, &str)],
+    ) -> anyhow::Result<RequestBuilder> {
         let mut url = self.root.clone();
         let parts = url.path_segments_mut().map_err(|()| anyhow!("{} is no address of a server", self.root));
         parts?.pop_if_empty().extend(["api", "v1"]).extend(path);
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let mut request = self.http.request(method, url).bearer_auth(&self.token);
-        if let Some(body) = body {
-            request = request.header(CONTENT_TYPE, "application/json").body(serde_json::to_string(body)?);
-        }
+        Ok(self.http.request(method, url).bearer_auth(&self.token))
+    }
+
+    /// The answer to a request that the server does not refuse.
+    ///
+    /// # Errors
+    /// As [`Client::send`].
+    pub(super) async fn answered(&self, request: RequestBuilder) -> anyhow::Result<Response> {
         let response = request.send().await.with_context(|| format!("no server answers at {}", self.root))?;
         let status = response.status();
-        let text = response.text().await.context("the answer broke off")?;
-        let answer = serde_json::from_str(&text);
         if status.is_success() {
-            return answer.context("the answer is not JSON");
+            return Ok(response);
         }
-        Err(anyhow!("{}", refusal(&answer.unwrap_or_default(), status.as_u16())))
+        let text = response.text().await.context("the answer broke off")?;
+        let answer = serde_json::from_str(&text).unwrap_or_default();
+        Err(anyhow!("{}", refusal(&answer, status.as_u16())))
     }
 }
 

@@ -8,6 +8,7 @@ mod init;
 mod migrate;
 mod output;
 mod seed;
+mod segments;
 mod serve;
 
 use std::process::ExitCode;
@@ -43,6 +44,8 @@ enum Command {
     Migrate(migrate::Arguments),
     /// Flags, by the API of a running server.
     Flags(flags::Arguments),
+    /// Segments and their keys, by the API of a running server.
+    Segments(segments::Arguments),
     /// Ask a running server how it is.
     Health(health::Arguments),
 }
@@ -115,6 +118,7 @@ impl Command {
             Self::Seed(arguments) => seed::run(&arguments),
             Self::Migrate(arguments) => migrate::run(&arguments),
             Self::Flags(arguments) => flags::run(&arguments).await,
+            Self::Segments(arguments) => segments::run(&arguments).await,
             Self::Health(arguments) => health::run(&arguments).await,
         }
     }

@@ -59,6 +59,11 @@ impl Served {
         Self { state, encoded: OnceLock::new() }
     }
 
+    /// Names the state: epoch and revision.
+    pub fn etag(&self) -> String {
+        format!("\"{}-{}\"", self.state.epoch(), self.state.revision())
+    }
+
     /// The snapshot's body, made once per revision.
     pub fn encoded(&self) -> &Encoded {
         self.encoded.get_or_init(|| Encoded::of(&self.state))

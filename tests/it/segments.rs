@@ -1,5 +1,6 @@
 //! `P/segments` and what lies under it.
 
+mod command;
 mod faults;
 mod history;
 mod keys;

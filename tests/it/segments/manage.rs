@@ -135,6 +135,8 @@ on_both!(segments_belong_to_their_project, async |app| {
 
 on_both!(a_project_without_environments_has_segments_all_the_same, async |app| {
     let shop = other_project(&app).await;
+    let production = "/api/v1/projects/shop/environments/production";
+    app.patch(production, &json!({"production": false})).any_version().await.expect(200);
     for environment in ["development", "staging", "production"] {
         app.delete(&format!("/api/v1/projects/shop/environments/{environment}")).any_version().await.expect(204);
     }
