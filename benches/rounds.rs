@@ -8,28 +8,28 @@ use std::time::{Duration, Instant};
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
-pub struct Plan {
+pub(crate) struct Plan {
     /// How often each contestant has its turn. Odd, so that one round is the median.
-    pub rounds: usize,
+    pub(crate) rounds: usize,
     /// How long a turn takes, about.
-    pub turn: Duration,
+    pub(crate) turn: Duration,
 }
 
 impl Plan {
     /// Enough for figures that repeat to a few percent.
-    pub const FULL: Self = Self { rounds: 31, turn: Duration::from_millis(10) };
+    pub(crate) const FULL: Self = Self { rounds: 31, turn: Duration::from_millis(10) };
     /// Enough to see that everything runs.
-    pub const QUICK: Self = Self { rounds: 3, turn: Duration::from_micros(500) };
+    pub(crate) const QUICK: Self = Self { rounds: 3, turn: Duration::from_micros(500) };
 }
 
 /// Something that can be done over and over.
-pub struct Contestant<'c> {
+pub(crate) struct Contestant<'c> {
     run: Box<dyn FnMut(u64) + 'c>,
 }
 
 impl<'c> Contestant<'c> {
     /// Runs `operation`; its result is used, so that nothing of it can be left out.
-    pub fn new<T>(mut operation: impl FnMut() -> T + 'c) -> Self {
+    pub(crate) fn new<T>(mut operation: impl FnMut() -> T + 'c) -> Self {
         let run = move |times| {
             for _ in 0..times {
                 black_box(operation());
@@ -59,7 +59,7 @@ impl<'c> Contestant<'c> {
 }
 
 /// Nanoseconds per run of each contestant: the median over the rounds.
-pub fn measure(contestants: &mut [Contestant<'_>], plan: Plan) -> Vec<f64> {
+pub(crate) fn measure(contestants: &mut [Contestant<'_>], plan: Plan) -> Vec<f64> {
     let times: Vec<u64> = contestants.iter_mut().map(|contestant| contestant.times_in(plan.turn)).collect();
     let mut samples: Vec<Vec<f64>> = vec![Vec::with_capacity(plan.rounds); contestants.len()];
     for round in 0..plan.rounds {
@@ -75,7 +75,7 @@ pub fn measure(contestants: &mut [Contestant<'_>], plan: Plan) -> Vec<f64> {
 }
 
 /// The middle one; 0 of none.
-pub fn median(mut samples: Vec<f64>) -> f64 {
+pub(crate) fn median(mut samples: Vec<f64>) -> f64 {
     samples.sort_by(f64::total_cmp);
     samples.get(samples.len() / 2).copied().unwrap_or_default()
 }

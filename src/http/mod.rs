@@ -16,6 +16,7 @@ pub mod problem;
 pub mod request;
 pub mod session;
 pub mod shell;
+pub mod traffic;
 
 use std::fmt::Display;
 

@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use super::page;
 use super::problem::{self, Kind};
+use super::traffic::Traffic;
 use crate::access::Origin;
 use crate::error::Error;
 
@@ -43,6 +44,7 @@ pub fn origin(request: &HttpRequest) -> Origin {
 /// # Errors
 /// Never by itself: errors become documents.
 pub async fn surround(
+    traffic: Traffic,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
@@ -60,7 +62,9 @@ pub async fn surround(
     }
     let status = response.status();
     let request = response.request();
-    let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let took = started.elapsed();
+    traffic.record(request, status, took);
+    let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     tracing::debug!(request_id = id, method = %request.method(), path = request.path(), status = status.as_u16(), milliseconds, "request answered");
     dress(response.headers_mut(), &id);
     Ok(response)

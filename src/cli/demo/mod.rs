@@ -84,7 +84,8 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
 async fn start(arguments: &Arguments, plan: &Plan, database_url: DatabaseUrl) -> anyhow::Result<App> {
     let usual = LISTEN.parse().context("the usual address")?;
     let listen = arguments.listen.unwrap_or(usual);
-    let settings = Settings { listen, database_url, cut: plan.cut, history: Retention::default() };
+    let history = Retention::default();
+    let settings = Settings { listen, workers: 0, metrics_listen: None, database_url, cut: plan.cut, history };
     match App::start(settings.clone()).await {
         Err(StartError::Bind { .. }) if arguments.listen.is_none() => {
             let free = std::net::SocketAddr::new(listen.ip(), 0);

@@ -80,6 +80,7 @@ pub(super) async fn evaluate(
     let key = path.as_str();
     // To a client a flag that it may not see is a flag that does not exist.
     let found = served.state.flag(key).filter(|entry| !from_client || entry.flag().client_visible);
+    environment.count_evaluations(1);
     let outcome = found.ok_or(ErrorCode::FlagNotFound).and_then(|entry| entry.compiled().evaluate(&context));
     Ok(match outcome {
         Ok(evaluation) => HttpResponse::Ok().json(Success::of(key, &evaluation, served.state.revision())),

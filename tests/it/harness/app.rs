@@ -90,7 +90,8 @@ impl TestApp {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let cut = *self.inner.cut.lock().unwrap();
         let history = *self.inner.history.lock().unwrap();
-        let settings = Settings { listen, database_url: self.inner.url.clone(), cut, history };
+        let database_url = self.inner.url.clone();
+        let settings = Settings { listen, workers: 0, metrics_listen: None, database_url, cut, history };
         // A worker of the one before may still be giving up its part of the store.
         let running = eventually("the store to be given back", async || match App::start(settings.clone()).await {
             Err(StartError::Open(OpenError::InUse { .. })) => None,
