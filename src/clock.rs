@@ -1,5 +1,6 @@
 //! The one place that reads the clock.
 
+use bellwether_core::Now;
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 
 /// Now, in whole microseconds: what the stores keep.
@@ -7,6 +8,11 @@ use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 pub fn now() -> DateTime<Utc> {
     let now = Utc::now();
     now.duration_trunc(TimeDelta::microseconds(1)).unwrap_or(now)
+}
+
+/// The moment of an evaluation: read where a clause asks for it.
+pub fn current() -> Now {
+    Now::Of(|| now().timestamp_millis())
 }
 
 /// A time as the API writes it: RFC 3339, UTC, six digits of a second.

@@ -199,7 +199,8 @@ impl MergeWithError<Reject> for Faults {
     }
 }
 
-fn pointer(location: ValuePointerRef<'_>) -> String {
+/// The JSON Pointer of a place in a document.
+pub fn pointer(location: ValuePointerRef<'_>) -> String {
     match location {
         ValuePointerRef::Origin => String::new(),
         ValuePointerRef::Key { key, prev } => {

@@ -103,9 +103,11 @@ async fn record(canaries: &Canaries, canary: &Canary, step: &Step) -> Result<Opt
     let (Some(finding), Some(progress)) = (step.finding(), &canary.progress) else { return Ok(None) };
     let served = canaries.served(canary.environment_id)?;
     let release = progress.release.clone();
-    let split = served.state.releases().find(|(_, r)| r.id == release).map(|(flag, r)| {
+    let running = served.state.releases().find(|(_, r)| r.id == release);
+    let split = running.and_then(|(entry, r)| {
+        let flag = entry.definition().ok()?;
         let serve = flag.rules.iter().find(|rule| rule.id == r.place).map_or(&flag.fallthrough, |rule| &rule.serve);
-        share::ranges(serve)
+        Some(share::ranges(serve))
     });
     let last = canaries.cut().last_closed(clock::now());
     let windows = canaries.measurements.closed(release, progress.first_window, last).await?;

@@ -32,7 +32,7 @@ pub(super) struct Transition<'t> {
 
 /// What a flag that serves as a limit says now.
 fn limit_of(flags: &Snapshot, key: &str) -> Option<f64> {
-    flags.evaluate(key, &Context::anonymous()).ok()?.value.as_f64()
+    flags.evaluate(key, &Context::anonymous(), clock::current()).ok()?.value.as_f64()
 }
 
 /// Each guard's limit, in the policy's order.
@@ -184,6 +184,7 @@ impl Transition<'_> {
             arms: vec![arm(TREATMENT, &policy.treatment), arm(CONTROL, &policy.control)],
             metrics: policy.watched_metrics(&progress.limits),
             window_seconds: self.cut.window_seconds,
+            layer: None,
         };
         self.serve(connection, buckets, Some(release), action)
     }

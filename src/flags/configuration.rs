@@ -3,7 +3,7 @@
 use bellwether_core::allocation::shares;
 use bellwether_core::bucket::{BUCKETS, HASH_RULE};
 use bellwether_core::{
-    Clause, FALLTHROUGH, Fault, Operator, Rule, Serve, Split, TARGETING_KEY, Target, Variation, allocation,
+    FALLTHROUGH, Fault, Prerequisite, Rule, Serve, Split, TARGETING_KEY, Target, Variation, allocation,
 };
 use deserr::Deserr;
 use rand::distr::{Alphanumeric, SampleString as _};
@@ -11,18 +11,22 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
+use super::condition::{ConditionInput, ConditionShape};
 use super::share;
 use crate::audit::{self, FieldChange};
 use crate::error::Result;
-use crate::input::{Faults, Members, Reject};
+use crate::input::{Faults, Members};
 
 /// A flag's configuration in one environment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Configuration {
     /// The kill switch.
     pub enabled: bool,
-    /// Served while disabled.
+    /// Served while disabled, and when a prerequisite does not hold.
     pub off_variation: String,
+    /// What other flags have to serve.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prerequisites: Vec<Prerequisite>,
     /// Individual overrides.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<Target>,
@@ -37,7 +41,14 @@ impl Configuration {
     /// What a new flag has: on, and serving its off variation, so that nothing changes until somebody rolls it out.
     pub fn new(off_variation: String) -> Self {
         let fallthrough = Serve::Variation(off_variation.clone());
-        Self { enabled: true, off_variation, targets: Vec::new(), rules: Vec::new(), fallthrough }
+        Self {
+            enabled: true,
+            off_variation,
+            prerequisites: Vec::new(),
+            targets: Vec::new(),
+            rules: Vec::new(),
+            fallthrough,
+        }
     }
 
     /// What is served at a place: [`FALLTHROUGH`] or a rule's id.
@@ -130,8 +141,12 @@ pub struct ConfigurationDocument {
 pub(super) struct ConfigurationInput {
     /// The kill switch.
     enabled: bool,
-    /// Served while disabled.
+    /// Served while disabled, and when a prerequisite does not hold.
     off_variation: String,
+    /// What other flags have to serve the same user for this one to serve more than its off variation.
+    #[deserr(default)]
+    #[schema(required = false, max_items = 50)]
+    prerequisites: Vec<PrerequisiteInput>,
     /// Individual overrides, which come before every rule.
     #[deserr(default)]
     #[schema(required = false)]
@@ -143,6 +158,19 @@ pub(super) struct ConfigurationInput {
     /// Served when no rule matches.
     #[schema(value_type = ServeShape)]
     fallthrough: ServeInput,
+}
+
+#[derive(Clone, Debug, Deserr, ToSchema)]
+#[deserr(error = Faults, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
+#[schema(as = Prerequisite)]
+struct PrerequisiteInput {
+    /// The other flag's key.
+    #[schema(value_type = crate::schema::Key)]
+    flag: String,
+    /// Any of these variations of it will do.
+    #[schema(min_items = 1, max_items = 64)]
+    variations: Vec<String>,
 }
 
 #[derive(Clone, Debug, Deserr, ToSchema)]
@@ -169,36 +197,11 @@ struct RuleInput {
     #[schema(required = false)]
     description: String,
     /// All must match; none at all matches everyone.
-    #[schema(max_items = 100)]
-    clauses: Vec<ClauseInput>,
+    #[schema(max_items = 100, value_type = Vec<ConditionShape>)]
+    clauses: Vec<ConditionInput>,
     /// What is served.
     #[schema(value_type = ServeShape)]
     serve: ServeInput,
-}
-
-#[derive(Clone, Debug, Deserr, ToSchema)]
-#[deserr(error = Faults, deny_unknown_fields)]
-#[serde(deny_unknown_fields)]
-#[schema(as = Clause)]
-struct ClauseInput {
-    /// A plain name, or a JSON Pointer when it starts with `/`.
-    #[schema(min_length = 1, max_length = 200)]
-    attribute: String,
-    /// How it is compared.
-    #[deserr(try_from(String) = operator -> Reject)]
-    op: Operator,
-    /// What it is compared with; any of them will do. None for `exists`.
-    #[deserr(default)]
-    #[schema(required = false, max_items = 10_000)]
-    values: Vec<Value>,
-    /// Matches when it otherwise would not.
-    #[deserr(default)]
-    #[schema(required = false, default = false)]
-    negate: bool,
-    /// Strings are compared in lower case.
-    #[deserr(default)]
-    #[schema(required = false, default = false)]
-    ignore_case: bool,
 }
 
 #[derive(Clone, Debug, Deserr)]
@@ -251,12 +254,6 @@ enum HashRule {
     Xxh3,
 }
 
-fn operator(name: String) -> Result<Operator, Reject> {
-    let known = Operator::ALL.iter().find(|(known, _)| *known == name).map(|(_, operator)| *operator);
-    let names: Vec<_> = Operator::ALL.iter().map(|(name, _)| *name).collect();
-    known.ok_or_else(|| Reject(format!("`{name}` is none of {}", names.join(", "))))
-}
-
 impl ConfigurationDocument {
     /// The configuration, its splits laid out so that as few users as possible move away from `old`, and the faults
     /// of serves, weights and salts, with pointers into the document. What is at fault serves the first variation, so
@@ -269,7 +266,7 @@ impl ConfigurationDocument {
             let id = rule.id.unwrap_or_else(|| format!("r{}", Alphanumeric.sample_string(&mut rand::rng(), 8)));
             let at = format!("/configuration/rules/{index}/serve");
             let serve = rule.serve.serve(variations, old.serve(&id), &at, &mut faults);
-            let clauses = rule.clauses.into_iter().map(ClauseInput::clause).collect();
+            let clauses = ConditionInput::conditions(rule.clauses);
             rules.push(Rule { id, description: rule.description, clauses, serve });
         }
         let at = "/configuration/fallthrough";
@@ -277,6 +274,7 @@ impl ConfigurationDocument {
         let configuration = Configuration {
             enabled: input.enabled,
             off_variation: input.off_variation,
+            prerequisites: input.prerequisites.into_iter().map(PrerequisiteInput::prerequisite).collect(),
             targets: targets(input.targets),
             rules,
             fallthrough,
@@ -290,10 +288,9 @@ fn targets(input: Vec<TargetInput>) -> Vec<Target> {
     filled.map(|target| Target { variation: target.variation, keys: target.keys }).collect()
 }
 
-impl ClauseInput {
-    fn clause(self) -> Clause {
-        let Self { attribute, op, values, negate, ignore_case } = self;
-        Clause { attribute, op, values, negate, ignore_case }
+impl PrerequisiteInput {
+    fn prerequisite(self) -> Prerequisite {
+        Prerequisite { flag: self.flag, variations: self.variations }
     }
 }
 

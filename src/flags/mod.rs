@@ -7,6 +7,7 @@ pub mod api;
 mod archive;
 mod bulk;
 mod change;
+mod condition;
 mod configuration;
 mod definition;
 mod encoding;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bellwether_core::message::ToSdk;
-use bellwether_core::{Change, CompiledFlag, Fault, Flag, RawValue, digest, state_hash};
+use bellwether_core::{Change, CompiledFlag, Fault, Flag, ObjectKind, RawValue, digest, state_hash};
 
 use super::Configuration;
 use super::history::Cause;
@@ -64,6 +64,7 @@ fn served(flag: &FlagRecord, record: &ConfigurationRecord) -> Flag {
         enabled: record.configuration.enabled,
         variations: flag.definition.variations.clone(),
         off_variation: record.configuration.off_variation.clone(),
+        prerequisites: record.configuration.prerequisites.clone(),
         targets: record.configuration.targets.clone(),
         rules: record.configuration.rules.clone(),
         fallthrough: record.configuration.fallthrough.clone(),
@@ -96,8 +97,9 @@ pub(super) fn publish(
     let Environment { revision: from, .. } = projects::environment_of_id(connection, environment)?;
     let revision = from + 1;
     let digests = store::digests(connection, environment)?;
-    let hash = state_hash(digests.iter().map(|(key, version, digest)| (key.as_str(), *version, digest.as_str())));
-    let mut change = Change { from, revision, hash: hash.clone(), flags: Vec::new(), removed_flags: Vec::new() };
+    let objects = digests.iter().map(|(key, version, digest)| (ObjectKind::Flag, &**key, *version, &**digest));
+    let hash = state_hash(objects);
+    let mut change = Change::new(from, hash.clone());
     for record in records {
         match &record.served {
             Some(json) => change.flags.push(RawValue::from_string(json.clone())?),

@@ -296,7 +296,7 @@ on_both!(a_server_that_lost_its_place_tells_its_readers_to_fetch, async |app| {
     assert_eq!(socket.hear().await, json!({"type": "resync", "revision": revision}));
     let found = state(&app, PRODUCTION).await;
     assert_eq!(found.revision(), revision);
-    assert!(!found.flag("feature.a").unwrap().flag().enabled);
+    assert!(!found.flag("feature.a").unwrap().flag().enabled());
     app.roll_out(PRODUCTION, "feature.a", 6.0).await;
     socket.follow(found, revision + 1).await;
 });

@@ -1,9 +1,7 @@
 //! Consistent hashing: which of 100,000 buckets a key falls into under a salt.
 
-use std::borrow::Cow;
-
 use serde_json::Value;
-use xxhash_rust::xxh3::Xxh3Default;
+use xxhash_rust::xxh3::{Xxh3Default, xxh3_64};
 
 use crate::limits;
 
@@ -29,27 +27,82 @@ pub fn hash(salt: &str, key: &str) -> u64 {
 /// The bucket of `key` under `salt`, in `0..BUCKETS`: `floor(hash * BUCKETS / 2^64)`, without modulo bias.
 #[must_use]
 pub fn bucket(salt: &str, key: &str) -> u32 {
-    let scaled = (u128::from(hash(salt, key)) * u128::from(BUCKETS)) >> 64;
+    scale(hash(salt, key))
+}
+
+#[inline]
+fn scale(hash: u64) -> u32 {
+    let scaled = (u128::from(hash) * u128::from(BUCKETS)) >> 64;
     u32::try_from(scaled).unwrap_or(BUCKETS - 1)
 }
+
+/// Up to so many bytes are hashed in one go, from the stack.
+const SHORT: usize = 128;
+
+/// A salt made ready for many keys.
+#[derive(Clone, Debug)]
+pub(crate) struct Salt {
+    /// What is hashed before the key.
+    prefix: Box<[u8]>,
+}
+
+impl Salt {
+    pub(crate) fn new(salt: &str) -> Self {
+        let length = u32::try_from(salt.len()).unwrap_or(u32::MAX);
+        Self { prefix: [&length.to_le_bytes(), salt.as_bytes()].concat().into() }
+    }
+
+    /// As [`bucket`].
+    #[inline]
+    pub(crate) fn bucket(&self, key: &str) -> u32 {
+        let (salt, key) = (&*self.prefix, key.as_bytes());
+        let mut input = [0; SHORT];
+        let length = salt.len() + key.len();
+        if let Some((head, tail)) = input.split_at_mut_checked(salt.len())
+            && let Some(tail) = tail.get_mut(..key.len())
+        {
+            head.copy_from_slice(salt);
+            tail.copy_from_slice(key);
+        }
+        scale(input.get(..length).map_or_else(|| long(salt, key), xxh3_64))
+    }
+
+    /// The salt.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(self.prefix.get(4..).unwrap_or_default()).into_owned()
+    }
+}
+
+fn long(salt: &[u8], key: &[u8]) -> u64 {
+    let mut state = Xxh3Default::new();
+    state.update(salt);
+    state.update(key);
+    state.digest()
+}
+
+/// Room for the text of a number: see [`key_of`].
+#[derive(Default)]
+pub struct KeyBuffer(itoa::Buffer);
 
 /// The text that is hashed for an attribute's value.
 ///
 /// A string stands for itself; an integral number within ±2^53 for its decimal text, so that 42 and 42.0 are one
 /// user. Anything else has no bucketing key.
 #[must_use]
-pub fn key_of(value: &Value) -> Option<Cow<'_, str>> {
+#[inline]
+pub fn key_of<'v>(value: &'v Value, buffer: &'v mut KeyBuffer) -> Option<&'v str> {
     match value {
-        Value::String(text) => Some(Cow::Borrowed(text)),
-        Value::Number(number) => integral(number).map(|n| Cow::Owned(n.to_string())),
+        Value::String(text) => Some(text),
+        Value::Number(number) => integral(number).map(|whole| buffer.0.format(whole)),
         _ => None,
     }
 }
 
-fn integral(number: &serde_json::Number) -> Option<i64> {
+/// The whole number within ±2^53 that a number is.
+pub(crate) fn integral(number: &serde_json::Number) -> Option<i64> {
     let whole = number.as_i64().or_else(|| {
         let float = number.as_f64()?;
-        // The cast is exact: the bound below is checked first on the float itself.
+        // The cast is exact: the bound is checked first, on the float itself.
         (float.fract() == 0.0 && float.abs() <= limits::INTEGER as f64).then_some(float as i64)
     })?;
     (whole.unsigned_abs() <= limits::INTEGER.unsigned_abs()).then_some(whole)
@@ -75,6 +128,15 @@ mod tests {
         for v in vectors {
             assert_eq!(hash(&v.salt, &v.key).to_string(), v.hash, "hash of {:?} under {:?}", v.key, v.salt);
             assert_eq!(bucket(&v.salt, &v.key), v.bucket, "bucket of {:?} under {:?}", v.key, v.salt);
+            assert_eq!(Salt::new(&v.salt).bucket(&v.key), v.bucket, "bucket of {:?} under {:?}", v.key, v.salt);
+        }
+    }
+
+    #[test]
+    fn long_keys_are_hashed_like_short_ones() {
+        for length in (0..40).chain(110..140).chain([240, 241, 1_000]) {
+            let (salt, key) = ("s".repeat(length % 9), "k".repeat(length));
+            assert_eq!(Salt::new(&salt).bucket(&key), bucket(&salt, &key), "{length}");
         }
     }
 
@@ -96,7 +158,7 @@ mod tests {
             (json!(null), None),
             (json!(["x"]), None),
         ] {
-            assert_eq!(key_of(&value).as_deref(), key, "{value}");
+            assert_eq!(key_of(&value, &mut KeyBuffer::default()), key, "{value}");
         }
     }
 }

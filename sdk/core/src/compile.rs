@@ -1,23 +1,51 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
-use crate::bucket::{BUCKETS, HASH_RULE};
-use crate::{Arm, Clause, FALLTHROUGH, Fault, Flag, Rule, Serve, Split, TARGETING_KEY, limits};
+use crate::bucket::{BUCKETS, HASH_RULE, Salt};
+use crate::condition::Test;
+use crate::context::Attribute;
+use crate::keys::{KeySet, Keys};
+use crate::{Arm, FALLTHROUGH, Fault, Flag, Release, Rule, Serve, Split, TARGETING_KEY, ValueType, Variation, limits};
 
-/// A flag that was checked and made ready: names are resolved, targets are a hash map.
+/// What a key looks like.
+pub(crate) const KEY_FORM: &str = "1 to 100 letters, digits, `.`, `_` or `-`, beginning with a letter or digit";
+
+/// A flag that was checked and made ready: names are resolved, keys are sets, values of clauses are parsed.
 #[derive(Debug)]
 pub struct CompiledFlag {
-    pub(crate) flag: Flag,
+    pub(crate) key: Box<str>,
+    pub(crate) version: u64,
+    value_type: ValueType,
+    client_visible: bool,
+    pub(crate) enabled: bool,
+    /// Whether there is but one variation that it may ever serve.
+    pub(crate) constant: bool,
+    pub(crate) variations: Box<[Variation]>,
     pub(crate) off: usize,
-    pub(crate) targets: HashMap<String, usize>,
-    pub(crate) rules: Vec<CompiledRule>,
+    pub(crate) prerequisites: Box<[CompiledPrerequisite]>,
+    pub(crate) targets: Targets,
+    pub(crate) rules: Box<[CompiledRule]>,
     pub(crate) fallthrough: CompiledServe,
-    /// Arm of the release for each variation, as an index into its arms; empty without a release.
-    pub(crate) arms: Vec<Option<usize>>,
+    pub(crate) release: Option<CompiledRelease>,
+}
+
+#[derive(Debug)]
+pub(crate) struct CompiledPrerequisite {
+    pub(crate) flag: Box<str>,
+    pub(crate) variations: Box<[Box<str>]>,
+}
+
+/// Who is served a variation of their own.
+#[derive(Debug, Default)]
+pub(crate) struct Targets {
+    keys: KeySet,
+    /// The variation of each key, by the key's position.
+    variations: Box<[u8]>,
 }
 
 #[derive(Debug)]
 pub(crate) struct CompiledRule {
-    pub(crate) clauses: Vec<Clause>,
+    pub(crate) id: Box<str>,
+    pub(crate) tests: Box<[Test]>,
     pub(crate) serve: CompiledServe,
 }
 
@@ -31,11 +59,39 @@ pub(crate) struct CompiledServe {
 #[derive(Debug)]
 pub(crate) enum Choice {
     One(usize),
-    Split { bucket_by: String, salt: String, ranges: Vec<(u32, usize)> },
+    Split { by: Attribute, salt: Salt, ranges: Box<[(u32, u32)]> },
+}
+
+#[derive(Debug)]
+pub(crate) struct CompiledRelease {
+    pub(crate) release: Release,
+    /// Arm of each variation, as an index into the release's arms.
+    pub(crate) arms: Box<[Option<usize>]>,
+    pub(crate) layer: Option<CompiledLayer>,
+}
+
+#[derive(Debug)]
+pub(crate) struct CompiledLayer {
+    pub(crate) by: Attribute,
+    pub(crate) salt: Salt,
+    pub(crate) ranges: Box<[(u32, u32)]>,
+    pub(crate) otherwise: Option<usize>,
+}
+
+impl Targets {
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.variations.is_empty()
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, key: &str) -> Option<usize> {
+        self.variations.get(self.keys.position(key)?).map(|variation| usize::from(*variation))
+    }
 }
 
 impl CompiledFlag {
-    /// Checks a flag against every limit and reference and prepares it.
+    /// Checks a flag against every limit and reference within it and prepares it.
     ///
     /// # Errors
     /// Every fault of the flag, with pointers relative to it.
@@ -44,21 +100,92 @@ impl CompiledFlag {
         compiler.key();
         compiler.variations();
         let off = compiler.variation("/off_variation", &flag.off_variation);
+        let prerequisites = compiler.prerequisites();
         let targets = compiler.targets();
         let rules = compiler.rules();
         let fallthrough = compiler.serve("/fallthrough", &flag.fallthrough, FALLTHROUGH);
-        let arms = compiler.release();
-        match (compiler.faults.is_empty(), off, fallthrough) {
-            (true, Some(off), Some(fallthrough)) => Ok(Self { off, targets, rules, fallthrough, arms, flag }),
-            _ => Err(compiler.faults),
-        }
+        let (arms, layer) = compiler.release();
+        let faults = compiler.into_faults();
+        let (true, Some(off), Some(fallthrough)) = (faults.is_empty(), off, fallthrough) else { return Err(faults) };
+        let constant = is_constant(off, &prerequisites, &targets, &rules, &fallthrough);
+        Ok(Self {
+            key: flag.key.into(),
+            version: flag.version,
+            value_type: flag.value_type,
+            client_visible: flag.client_visible,
+            enabled: flag.enabled,
+            constant,
+            variations: flag.variations.into(),
+            off,
+            prerequisites,
+            targets,
+            rules,
+            fallthrough,
+            release: flag.release.map(|release| CompiledRelease { release, arms, layer }),
+        })
     }
 
-    /// The flag as it came.
+    /// The flag's key.
     #[must_use]
-    pub fn flag(&self) -> &Flag {
-        &self.flag
+    pub fn key(&self) -> &str {
+        &self.key
     }
+
+    /// The flag's version in its environment.
+    #[must_use]
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The type of its values.
+    #[must_use]
+    pub fn value_type(&self) -> ValueType {
+        self.value_type
+    }
+
+    /// Whether client keys may evaluate it.
+    #[must_use]
+    pub fn client_visible(&self) -> bool {
+        self.client_visible
+    }
+
+    /// The kill switch: whether it serves more than its off variation.
+    #[must_use]
+    pub fn enabled(&self) -> bool {
+        self.enabled
+    }
+
+    /// The values it can serve, in order.
+    #[must_use]
+    pub fn variations(&self) -> &[Variation] {
+        &self.variations
+    }
+
+    /// The flags that its prerequisites name.
+    pub fn prerequisites(&self) -> impl Iterator<Item = &str> {
+        self.prerequisites.iter().map(|prerequisite| &*prerequisite.flag)
+    }
+
+    /// The canary or experiment that runs on it.
+    #[must_use]
+    pub fn release(&self) -> Option<&Release> {
+        self.release.as_ref().map(|compiled| &compiled.release)
+    }
+}
+
+/// Whether an enabled flag serves one variation to everyone, whatever the context.
+fn is_constant(
+    off: usize,
+    prerequisites: &[CompiledPrerequisite],
+    targets: &Targets,
+    rules: &[CompiledRule],
+    fallthrough: &CompiledServe,
+) -> bool {
+    let Choice::One(only) = fallthrough.choice else { return false };
+    let off = (!prerequisites.is_empty()).then_some(off);
+    let targets = targets.variations.iter().map(|variation| usize::from(*variation));
+    off.into_iter().chain(targets).all(|variation| variation == only)
+        && rules.iter().all(|rule| matches!(rule.serve.choice, Choice::One(variation) if variation == only))
 }
 
 /// Whether `key` is a well-formed key: `^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`.
@@ -70,7 +197,7 @@ pub(crate) fn is_key(key: &str) -> bool {
 
 struct Compiler<'f> {
     flag: &'f Flag,
-    index: HashMap<&'f str, usize>,
+    index: hashbrown::HashMap<&'f str, usize>,
     faults: Vec<Fault>,
 }
 
@@ -80,13 +207,17 @@ impl<'f> Compiler<'f> {
         Self { flag, index, faults: Vec::new() }
     }
 
+    fn into_faults(self) -> Vec<Fault> {
+        self.faults
+    }
+
     fn fault(&mut self, pointer: impl Into<String>, message: impl Into<String>) {
         self.faults.push(Fault::new(pointer, message));
     }
 
     fn key(&mut self) {
         if !is_key(&self.flag.key) {
-            self.fault("/key", "1 to 100 letters, digits, `.`, `_` or `-`, beginning with a letter or digit");
+            self.fault("/key", KEY_FORM);
         }
     }
 
@@ -119,29 +250,63 @@ impl<'f> Compiler<'f> {
         found
     }
 
-    fn targets(&mut self) -> HashMap<String, usize> {
-        let mut targets = HashMap::new();
-        for (i, target) in self.flag.targets.iter().enumerate() {
+    fn prerequisites(&mut self) -> Box<[CompiledPrerequisite]> {
+        let flag = self.flag;
+        if flag.prerequisites.len() > limits::PREREQUISITES {
+            self.fault("/prerequisites", format!("at most {} prerequisites", limits::PREREQUISITES));
+        }
+        let mut seen = HashSet::new();
+        for (i, prerequisite) in flag.prerequisites.iter().enumerate() {
+            let at = format!("/prerequisites/{i}");
+            if !is_key(&prerequisite.flag) {
+                self.fault(format!("{at}/flag"), KEY_FORM);
+            } else if prerequisite.flag == flag.key {
+                self.fault(format!("{at}/flag"), "a flag is no prerequisite of itself");
+            } else if !seen.insert(&prerequisite.flag) {
+                self.fault(format!("{at}/flag"), format!("flag {} is a prerequisite twice", prerequisite.flag));
+            }
+            if prerequisite.variations.is_empty() || prerequisite.variations.len() > limits::VARIATIONS {
+                let message = format!("1 to {} variations of the other flag", limits::VARIATIONS);
+                self.fault(format!("{at}/variations"), message);
+            }
+        }
+        let names = |names: &[String]| names.iter().map(|name| name.as_str().into()).collect();
+        let all = flag.prerequisites.iter();
+        all.map(|p| CompiledPrerequisite { flag: p.flag.as_str().into(), variations: names(&p.variations) }).collect()
+    }
+
+    fn targets(&mut self) -> Targets {
+        let flag = self.flag;
+        let (mut keys, mut variations, mut places) = (Keys::default(), Vec::new(), Vec::new());
+        for (i, target) in flag.targets.iter().enumerate() {
             let Some(variation) = self.variation(&format!("/targets/{i}/variation"), &target.variation) else {
                 continue;
             };
             for (j, key) in target.keys.iter().enumerate() {
-                let pointer = || format!("/targets/{i}/keys/{j}");
-                if key.len() > limits::TARGETING_KEY_LENGTH {
+                if key.len() > limits::TARGETING_KEY_LENGTH || keys.push(key).is_err() {
                     let message = format!("a targeting key has at most {} bytes", limits::TARGETING_KEY_LENGTH);
-                    self.fault(pointer(), message);
-                } else if targets.insert(key.clone(), variation).is_some() {
-                    self.fault(pointer(), format!("`{key}` is targeted twice"));
+                    self.fault(format!("/targets/{i}/keys/{j}"), message);
+                } else {
+                    // There are at most 64.
+                    variations.push(u8::try_from(variation).unwrap_or(u8::MAX));
+                    places.push((i, j));
                 }
             }
         }
-        if targets.len() > limits::TARGETS {
+        if keys.len() > limits::TARGETS {
             self.fault("/targets", format!("at most {} keys can be targeted one by one", limits::TARGETS));
         }
-        targets
+        keys.shrink();
+        let (keys, twice) = KeySet::new(keys);
+        for at in twice {
+            if let (Some((i, j)), Some(key)) = (places.get(at), keys.keys().get(at)) {
+                self.fault(format!("/targets/{i}/keys/{j}"), format!("`{key}` is targeted twice"));
+            }
+        }
+        Targets { keys, variations: variations.into() }
     }
 
-    fn rules(&mut self) -> Vec<CompiledRule> {
+    fn rules(&mut self) -> Box<[CompiledRule]> {
         if self.flag.rules.len() > limits::RULES {
             self.fault("/rules", format!("at most {} rules", limits::RULES));
         }
@@ -156,22 +321,12 @@ impl<'f> Compiler<'f> {
                 } else if !ids.insert(&rule.id) {
                     self.fault(format!("/rules/{i}/id"), format!("the id `{}` is used twice", rule.id));
                 }
-                self.clauses(i, &rule.clauses);
-                let serve = self.serve(&format!("/rules/{i}/serve"), &rule.serve, &rule.id)?;
-                let clauses = rule.clauses.iter().cloned().map(Clause::prepared).collect();
-                Some(CompiledRule { clauses, serve })
+                let at = format!("/rules/{i}");
+                let tests = Test::compile_all(&rule.clauses, &format!("{at}/clauses"), &mut self.faults);
+                let serve = self.serve(&format!("{at}/serve"), &rule.serve, &rule.id)?;
+                Some(CompiledRule { id: rule.id.as_str().into(), tests, serve })
             })
             .collect()
-    }
-
-    fn clauses(&mut self, rule: usize, clauses: &[Clause]) {
-        if clauses.len() > limits::CLAUSES {
-            self.fault(format!("/rules/{rule}/clauses"), format!("at most {} clauses", limits::CLAUSES));
-        }
-        for (j, clause) in clauses.iter().enumerate() {
-            let at = format!("/rules/{rule}/clauses/{j}");
-            self.faults.extend(clause.faults().into_iter().map(|fault| fault.under(&at)));
-        }
     }
 
     fn serve(&mut self, pointer: &str, serve: &Serve, place: &str) -> Option<CompiledServe> {
@@ -189,11 +344,7 @@ impl<'f> Compiler<'f> {
             let message = format!("the hash rule `{}` is not known; this version knows `{HASH_RULE}`", split.hash);
             self.fault(format!("{pointer}/hash"), message);
         }
-        if split.bucket_by.is_empty() || split.bucket_by.len() > limits::ATTRIBUTE_LENGTH {
-            let message =
-                format!("an attribute's name has 1 to {} bytes; `{TARGETING_KEY}` is usual", limits::ATTRIBUTE_LENGTH);
-            self.fault(format!("{pointer}/bucket_by"), message);
-        }
+        self.bucket_by(pointer, &split.bucket_by);
         let rising = split.ranges.windows(2).all(|pair| matches!(pair, [a, b] if a.0 < b.0));
         let first = split.ranges.first().is_some_and(|range| range.0 > 0);
         if !rising || !first || split.ranges.last().map(|range| range.0) != Some(BUCKETS) {
@@ -202,18 +353,26 @@ impl<'f> Compiler<'f> {
         let mut ranges = Vec::with_capacity(split.ranges.len());
         for (i, (end, name)) in split.ranges.iter().enumerate() {
             if let Some(variation) = self.variation(&format!("{pointer}/ranges/{i}"), name) {
-                ranges.push((*end, variation));
+                ranges.push((*end, u32::try_from(variation).unwrap_or(u32::MAX)));
             }
         }
         (self.faults.len() == before).then(|| Choice::Split {
-            bucket_by: split.bucket_by.clone(),
-            salt: split.salt.clone(),
-            ranges,
+            by: Attribute::new(&split.bucket_by),
+            salt: Salt::new(&split.salt),
+            ranges: ranges.into(),
         })
     }
 
-    fn release(&mut self) -> Vec<Option<usize>> {
-        let Some(release) = &self.flag.release else { return Vec::new() };
+    fn bucket_by(&mut self, pointer: &str, name: &str) {
+        if name.is_empty() || name.len() > limits::ATTRIBUTE_LENGTH {
+            let message =
+                format!("an attribute's name has 1 to {} bytes; `{TARGETING_KEY}` is usual", limits::ATTRIBUTE_LENGTH);
+            self.fault(format!("{pointer}/bucket_by"), message);
+        }
+    }
+
+    fn release(&mut self) -> (Box<[Option<usize>]>, Option<CompiledLayer>) {
+        let Some(release) = &self.flag.release else { return (Box::default(), None) };
         let mut arms = vec![None; self.flag.variations.len()];
         for (i, Arm { variation, .. }) in release.arms.iter().enumerate() {
             if let Some(index) = self.variation(&format!("/release/arms/{i}/variation"), variation)
@@ -226,6 +385,22 @@ impl<'f> Compiler<'f> {
         if !known {
             self.fault("/release/where", format!("there is no rule `{}`", release.place));
         }
-        arms
+        (arms.into(), self.layer(release))
+    }
+
+    fn layer(&mut self, release: &Release) -> Option<CompiledLayer> {
+        let layer = release.layer.as_ref()?;
+        self.bucket_by("/release/layer", &layer.bucket_by);
+        let apart = layer.ranges.windows(2).all(|pair| matches!(pair, [a, b] if a.1 <= b.0));
+        if !apart || layer.ranges.iter().any(|(from, to)| from >= to || *to > BUCKETS) {
+            self.fault("/release/layer/ranges", "ranges rise, are not empty, do not overlap and end at 100000 at most");
+        }
+        let name = layer.otherwise.as_deref();
+        if name.is_none() && release.place == FALLTHROUGH {
+            self.fault("/release/layer/otherwise", "is needed where the release runs on the fallthrough");
+        }
+        let otherwise = name.and_then(|name| self.variation("/release/layer/otherwise", name));
+        let (by, salt) = (Attribute::new(&layer.bucket_by), Salt::new(&layer.salt));
+        Some(CompiledLayer { by, salt, ranges: layer.ranges.as_slice().into(), otherwise })
     }
 }

@@ -3,10 +3,15 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::compile::{Choice, CompiledServe};
-use crate::{CompiledFlag, Context, Release, TARGETING_KEY, bucket};
+use crate::bucket::{self, KeyBuffer};
+use crate::compile::{Choice, CompiledFlag, CompiledLayer, CompiledPrerequisite, CompiledServe};
+use crate::condition::{ClauseTest, Test};
+use crate::context::Attribute;
+use crate::matcher::Matcher;
+use crate::trace::{Membership, Outcome, Placed, Trace};
+use crate::{Context, FALLTHROUGH, Now, Release, State, limits};
 
-/// Why a value was served: OpenFeature's reasons.
+/// Why a value was served: OpenFeature's reasons, and one of our own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -21,6 +26,8 @@ pub enum Reason {
     Split,
     /// The kill switch is off.
     Disabled,
+    /// A prerequisite does not hold. By OFREP, which does not know it, this is `DISABLED`.
+    PrerequisiteFailed,
     /// The caller's default, because of an error.
     Error,
 }
@@ -56,6 +63,7 @@ impl Reason {
             Self::TargetingMatch => "TARGETING_MATCH",
             Self::Split => "SPLIT",
             Self::Disabled => "DISABLED",
+            Self::PrerequisiteFailed => "PREREQUISITE_FAILED",
             Self::Error => "ERROR",
         }
     }
@@ -94,6 +102,8 @@ pub struct Evaluation<'f> {
     pub reason: Reason,
     /// The flag's version.
     pub version: u64,
+    /// The environment's revision.
+    pub revision: u64,
     /// The rule that decided, if one did.
     pub rule: Option<&'f str>,
     /// The release this evaluation counts for, if its own split served.
@@ -109,81 +119,298 @@ pub struct Assignment<'f> {
     pub arm: &'f str,
 }
 
-impl CompiledFlag {
-    /// What the flag serves for `context`.
-    ///
-    /// # Errors
-    /// [`ErrorCode::TargetingKeyMissing`] when a split decides and the context has no bucketing key for it.
-    pub fn evaluate(&self, context: &Context) -> Result<Evaluation<'_>, ErrorCode> {
-        if !self.flag.enabled {
-            return self.serve(self.off, Reason::Disabled, None);
-        }
-        if let Some(variation) = self.target(context) {
-            return self.serve(variation, Reason::TargetingMatch, None);
-        }
-        for (rule, definition) in self.rules.iter().zip(&self.flag.rules) {
-            if rule.clauses.iter().all(|clause| clause.matches(context)) {
-                let id = Some(definition.id.as_str());
-                return self.choose(&rule.serve, context, Reason::TargetingMatch, id);
-            }
-        }
-        let reason = if self.targets.is_empty() && self.rules.is_empty() { Reason::Static } else { Reason::Default };
-        self.choose(&self.fallthrough, context, reason, None)
+/// How deep prerequisites of prerequisites, and segments in segments, are followed.
+const DEPTH: u32 = 64;
+
+/// One evaluation on its way.
+pub(crate) struct Evaluator<'s, 'c, T> {
+    state: &'s State,
+    context: &'c Context,
+    now: Now,
+    /// Prerequisites and segments with rules that may still be looked at.
+    steps: u32,
+    depth: u32,
+    pub(crate) trace: T,
+}
+
+impl<'s, 'c, T: Trace> Evaluator<'s, 'c, T> {
+    #[inline]
+    pub(crate) fn new(state: &'s State, context: &'c Context, now: Now, trace: T) -> Self {
+        Self { state, context, now, steps: limits::STEPS, depth: 0, trace }
     }
 
-    fn target(&self, context: &Context) -> Option<usize> {
-        if self.targets.is_empty() {
+    /// What the flag serves.
+    #[inline]
+    pub(crate) fn flag(&mut self, flag: &'s CompiledFlag) -> Result<Evaluation<'s>, ErrorCode> {
+        self.trace.flag(flag);
+        let result = self.decide(flag);
+        self.trace.flag_done(&result);
+        result
+    }
+
+    #[inline]
+    fn decide(&mut self, flag: &'s CompiledFlag) -> Result<Evaluation<'s>, ErrorCode> {
+        self.trace.kill_switch(flag.enabled);
+        if !flag.enabled {
+            return self.serve(flag, flag.off, Reason::Disabled, None);
+        }
+        for prerequisite in &flag.prerequisites {
+            if !self.prerequisite(prerequisite) {
+                return self.serve(flag, flag.off, Reason::PrerequisiteFailed, None);
+            }
+        }
+        if let Some(variation) = self.target(flag) {
+            return self.serve(flag, variation, Reason::TargetingMatch, None);
+        }
+        for (at, rule) in flag.rules.iter().enumerate() {
+            self.trace.rule(at);
+            let matched = self.all(&rule.tests);
+            self.trace.rule_done(matched);
+            if matched && self.takes_part(flag, &rule.serve)? {
+                return self.choose(flag, &rule.serve, Reason::TargetingMatch, Some(&rule.id));
+            }
+            if matched {
+                break;
+            }
+        }
+        let reason = if flag.constant { Reason::Static } else { Reason::Default };
+        if let Some(otherwise) = self.otherwise(flag)? {
+            return self.serve(flag, otherwise, reason, None);
+        }
+        self.choose(flag, &flag.fallthrough, reason, None)
+    }
+
+    /// Takes a step further away from the flag that was asked for.
+    fn descends(&mut self) -> bool {
+        let may = self.steps > 0 && self.depth < DEPTH;
+        if may {
+            self.steps -= 1;
+            self.depth += 1;
+        }
+        may
+    }
+
+    fn prerequisite(&mut self, prerequisite: &CompiledPrerequisite) -> bool {
+        self.trace.prerequisite(prerequisite);
+        let mut served = None;
+        if self.descends() {
+            let state = self.state;
+            served = state.flag(&prerequisite.flag).and_then(|entry| self.flag(entry.flag()).ok());
+            self.depth -= 1;
+        }
+        let served = served.map(|evaluation| evaluation.variation);
+        let holds = served.is_some_and(|served| prerequisite.variations.iter().any(|wanted| **wanted == *served));
+        self.trace.prerequisite_done(served, holds);
+        holds
+    }
+
+    #[inline]
+    fn target(&mut self, flag: &CompiledFlag) -> Option<usize> {
+        if flag.targets.is_empty() {
             return None;
         }
-        let key = bucket::key_of(context.get(TARGETING_KEY)?)?;
-        self.targets.get(key.as_ref()).copied()
+        let mut buffer = KeyBuffer::default();
+        let key = self.context.targeting_key().and_then(|value| bucket::key_of(value, &mut buffer));
+        let found = key.and_then(|key| flag.targets.get(key));
+        self.trace.target(key, found.and_then(|at| flag.variations.get(at)).map(|found| found.name.as_str()));
+        found
     }
 
-    fn choose<'f>(
-        &'f self,
-        serve: &'f CompiledServe,
-        context: &Context,
-        reason_for_one: Reason,
-        rule: Option<&'f str>,
-    ) -> Result<Evaluation<'f>, ErrorCode> {
-        match &serve.choice {
-            Choice::One(variation) => self.serve(*variation, reason_for_one, rule),
-            Choice::Split { bucket_by, salt, ranges } => {
-                let key = context.get(bucket_by).and_then(bucket::key_of).ok_or(ErrorCode::TargetingKeyMissing)?;
-                let bucket = bucket::bucket(salt, &key);
-                let index = ranges.partition_point(|(end, _)| *end <= bucket);
-                let variation = ranges.get(index).map_or(self.off, |(_, variation)| *variation);
-                let mut evaluation = self.serve(variation, Reason::Split, rule)?;
-                if serve.released {
-                    evaluation.assignment = self.assignment(variation);
-                }
-                Ok(evaluation)
-            }
+    #[inline]
+    fn all(&mut self, tests: &[Test]) -> bool {
+        tests.iter().all(|test| self.holds(test))
+    }
+
+    #[inline]
+    fn holds(&mut self, test: &Test) -> bool {
+        match test {
+            Test::Clause(clause) => self.clause(clause),
+            _ => self.group(test),
         }
     }
 
-    fn assignment(&self, variation: usize) -> Option<Assignment<'_>> {
-        let release = self.flag.release.as_ref()?;
-        let arm = (*self.arms.get(variation)?)?;
-        Some(Assignment { release, arm: &release.arms.get(arm)?.name })
+    fn group(&mut self, test: &Test) -> bool {
+        self.trace.group();
+        let holds = match test {
+            Test::All(tests) => self.all(tests),
+            Test::Any(tests) => tests.iter().any(|test| self.holds(test)),
+            Test::None(tests) => !tests.iter().any(|test| self.holds(test)),
+            Test::Clause(clause) => self.clause(clause),
+        };
+        self.trace.group_done(holds);
+        holds
     }
 
-    fn serve<'f>(
-        &'f self,
+    #[inline]
+    fn clause(&mut self, clause: &ClauseTest) -> bool {
+        self.trace.clause();
+        let found = clause.attribute.of(self.context);
+        let outcome = match (found, &clause.matcher) {
+            (_, Matcher::Exists) if found.is_some() != clause.negate => Outcome::Matched,
+            (_, Matcher::Exists) => Outcome::NotMatched,
+            (None, _) => Outcome::Missing,
+            (Some(found), matcher) => match self.compare(matcher, found) {
+                None => Outcome::WrongType,
+                Some(matched) if matched != clause.negate => Outcome::Matched,
+                Some(_) => Outcome::NotMatched,
+            },
+        };
+        self.trace.clause_done(found, outcome);
+        outcome.matched()
+    }
+
+    #[inline]
+    fn compare(&mut self, matcher: &Matcher, found: &Value) -> Option<bool> {
+        let now = self.now;
+        match found {
+            Value::Array(elements) if !matcher.takes_lists() => {
+                // Any element will do; elements of another type say nothing.
+                let mut any = elements.is_empty().then_some(false);
+                for element in elements {
+                    match matcher.compare(element, now, |segment, key| self.in_segment(segment, key)) {
+                        Some(true) => return Some(true),
+                        compared => any = any.or(compared),
+                    }
+                }
+                any
+            }
+            single => matcher.compare(single, now, |segment, key| self.in_segment(segment, key)),
+        }
+    }
+
+    fn in_segment(&mut self, segment: &str, key: &str) -> bool {
+        self.trace.segment(segment, key);
+        let why = self.membership(segment, key);
+        self.trace.segment_done(why);
+        why.is_member()
+    }
+
+    fn membership(&mut self, segment: &str, key: &str) -> Membership {
+        let Some(segment) = self.state.segment(segment) else { return Membership::UnknownSegment };
+        if segment.excluded.contains(key) {
+            return Membership::Excluded;
+        }
+        if segment.included.contains(key) {
+            return Membership::Included;
+        }
+        if segment.tests.is_empty() {
+            return Membership::NotListed;
+        }
+        if !self.descends() {
+            return Membership::GivenUp;
+        }
+        let matched = segment.tests.iter().enumerate().any(|(at, tests)| {
+            self.trace.segment_rule(at);
+            let matched = self.all(tests);
+            self.trace.segment_rule_done(matched);
+            matched
+        });
+        self.depth -= 1;
+        if matched { Membership::Rule } else { Membership::NotListed }
+    }
+
+    /// Whether the release on this split, if there is one, may have this user: by its layer.
+    #[inline]
+    fn takes_part(&mut self, flag: &CompiledFlag, serve: &CompiledServe) -> Result<bool, ErrorCode> {
+        match flag.release.as_ref().filter(|_| serve.released).and_then(|release| release.layer.as_ref()) {
+            None => Ok(true),
+            Some(layer) => self.in_layer(layer),
+        }
+    }
+
+    fn in_layer(&mut self, layer: &CompiledLayer) -> Result<bool, ErrorCode> {
+        let mut buffer = KeyBuffer::default();
+        let key = self.bucketing_key(&layer.by, &mut buffer)?;
+        let bucket = layer.salt.bucket(key);
+        let inside = layer.ranges.iter().any(|(from, to)| (*from..*to).contains(&bucket));
+        self.trace.layer(&Placed { key, salt: &layer.salt, bucket }, inside);
+        Ok(inside)
+    }
+
+    /// What is served in place of a fallthrough whose release may not have this user.
+    #[inline]
+    fn otherwise(&mut self, flag: &CompiledFlag) -> Result<Option<usize>, ErrorCode> {
+        let takes_part = self.takes_part(flag, &flag.fallthrough)?;
+        let layer = flag.release.as_ref().and_then(|release| release.layer.as_ref());
+        Ok(if takes_part { None } else { layer.and_then(|layer| layer.otherwise) })
+    }
+
+    #[inline]
+    fn bucketing_key<'k>(&self, by: &Attribute, buffer: &'k mut KeyBuffer) -> Result<&'k str, ErrorCode>
+    where
+        'c: 'k,
+    {
+        by.of(self.context).and_then(|value| bucket::key_of(value, buffer)).ok_or(ErrorCode::TargetingKeyMissing)
+    }
+
+    #[inline]
+    fn choose(
+        &mut self,
+        flag: &'s CompiledFlag,
+        serve: &'s CompiledServe,
+        reason_for_one: Reason,
+        rule: Option<&'s str>,
+    ) -> Result<Evaluation<'s>, ErrorCode> {
+        let (by, salt, ranges) = match &serve.choice {
+            Choice::One(variation) => return self.serve(flag, *variation, reason_for_one, rule),
+            Choice::Split { by, salt, ranges } => (by, salt, ranges),
+        };
+        let mut buffer = KeyBuffer::default();
+        let key = self.bucketing_key(by, &mut buffer)?;
+        let bucket = salt.bucket(key);
+        let at = ranges.iter().position(|(end, _)| *end > bucket).unwrap_or_default();
+        let variation = ranges.get(at).map_or(flag.off, |(_, variation)| *variation as usize);
+        let mut evaluation = flag.evaluation(variation, Reason::Split, rule, self.state)?;
+        let start = at.checked_sub(1).and_then(|before| ranges.get(before)).map_or(0, |range| range.0);
+        let range = (start, ranges.get(at).map_or(bucket::BUCKETS, |range| range.0));
+        let placed = Placed { key, salt, bucket };
+        self.trace.split(rule.unwrap_or(FALLTHROUGH), &placed, range, evaluation.variation);
+        if serve.released {
+            evaluation.assignment = flag.assignment(variation);
+        }
+        Ok(evaluation)
+    }
+
+    #[inline]
+    fn serve(
+        &mut self,
+        flag: &'s CompiledFlag,
         variation: usize,
         reason: Reason,
-        rule: Option<&'f str>,
-    ) -> Result<Evaluation<'f>, ErrorCode> {
+        rule: Option<&'s str>,
+    ) -> Result<Evaluation<'s>, ErrorCode> {
+        let evaluation = flag.evaluation(variation, reason, rule, self.state)?;
+        self.trace.serve(evaluation.variation);
+        Ok(evaluation)
+    }
+}
+
+impl CompiledFlag {
+    #[inline]
+    fn evaluation<'s>(
+        &'s self,
+        variation: usize,
+        reason: Reason,
+        rule: Option<&'s str>,
+        state: &State,
+    ) -> Result<Evaluation<'s>, ErrorCode> {
         // Compilation resolved the index, so a variation is always there.
-        let variation = self.flag.variations.get(variation).ok_or(ErrorCode::General)?;
+        let variation = self.variations.get(variation).ok_or(ErrorCode::General)?;
         Ok(Evaluation {
             value: &variation.value,
             variation: &variation.name,
             reason,
-            version: self.flag.version,
+            version: self.version,
+            revision: state.revision(),
             rule,
             assignment: None,
         })
+    }
+
+    fn assignment(&self, variation: usize) -> Option<Assignment<'_>> {
+        let compiled = self.release.as_ref()?;
+        let arm = (*compiled.arms.get(variation)?)?;
+        Some(Assignment { release: &compiled.release, arm: &compiled.release.arms.get(arm)?.name })
     }
 }
 

@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::bucket::HASH_RULE;
-use crate::{Clause, TARGETING_KEY, ValueType};
+use crate::{Condition, TARGETING_KEY, ValueType, condition};
 
 /// The name by which a release refers to the fallthrough's split rather than a rule's.
 pub const FALLTHROUGH: &str = "fallthrough";
@@ -25,8 +25,11 @@ pub struct Flag {
     pub enabled: bool,
     /// The values it can serve, in order.
     pub variations: Vec<Variation>,
-    /// Served while disabled.
+    /// Served while disabled, and when a prerequisite does not hold.
     pub off_variation: String,
+    /// What other flags have to serve for this one to serve more than its off variation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub prerequisites: Vec<Prerequisite>,
     /// Individual overrides, which come before every rule.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub targets: Vec<Target>,
@@ -51,6 +54,17 @@ pub struct Variation {
     pub value: Value,
 }
 
+/// Holds when a flag serves the same context one of some variations, by whatever way it comes to it. A flag that is not
+/// there or can't be evaluated serves none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = ServedPrerequisite))]
+pub struct Prerequisite {
+    /// The other flag's key.
+    pub flag: String,
+    /// Any of these will do.
+    pub variations: Vec<String>,
+}
+
 /// The targeting keys that are served one variation whatever the rules say.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = ServedTarget))]
@@ -71,7 +85,7 @@ pub struct Rule {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub description: String,
     /// All must match; none at all matches everyone.
-    pub clauses: Vec<Clause>,
+    pub clauses: Vec<Condition>,
     /// What is served.
     pub serve: Serve,
 }
@@ -118,6 +132,25 @@ pub struct Release {
     pub metrics: Vec<WatchedMetric>,
     /// Length of a measurement window, in seconds.
     pub window_seconds: u32,
+    /// Whom it takes from, where it shares its users with other releases.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer: Option<Layer>,
+}
+
+/// A release's part of a layer: releases of one salt whose ranges don't overlap have no user in common.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = ServedLayer))]
+pub struct Layer {
+    /// The layer's, by which a user's bucket in it is found.
+    pub salt: String,
+    /// The attribute whose value is hashed.
+    #[serde(default = "targeting_key", skip_serializing_if = "is_targeting_key")]
+    pub bucket_by: String,
+    /// `[from, to)` in buckets, rising: whoever is in none of them is in no arm.
+    pub ranges: Vec<(u32, u32)>,
+    /// What is served to them where the release runs on the fallthrough. Elsewhere they get the fallthrough.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub otherwise: Option<String>,
 }
 
 /// The users that one variation of a release was served to.
@@ -139,6 +172,15 @@ pub struct WatchedMetric {
     /// For each of these the windows hold the exact count of values above it, in the metric's own unit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<f64>,
+}
+
+impl Flag {
+    /// The segments that its rules name, each with the pointer to it.
+    #[must_use]
+    pub fn segments(&self) -> Vec<(String, &str)> {
+        let rules = self.rules.iter().enumerate();
+        rules.flat_map(|(at, rule)| condition::segments(&rule.clauses, &format!("/rules/{at}/clauses"))).collect()
+    }
 }
 
 fn is_false(value: &bool) -> bool {

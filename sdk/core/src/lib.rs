@@ -1,7 +1,7 @@
 //! What the Bellwether server and every SDK agree on.
 //!
 //! A [`Flag`] travels as JSON in a [`Snapshot`] or a [`Change`], is checked and compiled once when it
-//! enters a [`State`], and answers [`CompiledFlag::evaluate`] for a [`Context`]. Splits are laid out by
+//! enters a [`State`], which answers [`State::evaluate`] for a [`Context`]. Splits are laid out by
 //! [`allocation`] over the buckets of [`bucket`]. What a release's requests did is summed up in the
 //! [`window`]s that an SDK sends and the guard reads.
 //!
@@ -11,23 +11,41 @@ pub mod allocation;
 pub mod bucket;
 mod clause;
 mod compile;
+mod condition;
 mod context;
 mod evaluate;
 mod fault;
 mod flag;
+mod instant;
+mod keys;
 pub mod limits;
+mod matcher;
 pub mod message;
+mod operands;
+mod operator;
+mod segment;
 mod snapshot;
+mod state;
+mod texts;
+mod trace;
 mod value;
+mod version;
 pub mod window;
 
-pub use clause::{Clause, Operator};
+pub use clause::{Clause, Condition};
 pub use compile::CompiledFlag;
 pub use context::{Context, TARGETING_KEY};
 pub use evaluate::{Assignment, ErrorCode, Evaluation, Reason};
 pub use fault::Fault;
-pub use flag::{Arm, FALLTHROUGH, Flag, Release, Rule, Serve, Split, Target, Variation, WatchedMetric};
-pub use snapshot::{Change, Counts, Entry, Refusal, Snapshot, State, digest, state_hash};
+pub use flag::{
+    Arm, FALLTHROUGH, Flag, Layer, Prerequisite, Release, Rule, Serve, Split, Target, Variation, WatchedMetric,
+};
+pub use instant::Now;
+pub use keys::{Keys, TooLong};
+pub use operator::Operator;
+pub use segment::{KeyList, Segment, SegmentEntry, SegmentKeys, SegmentRule, segments_of_rules};
+pub use snapshot::{Change, Counts, ObjectKind, Refusal, Snapshot, digest, state_hash};
+pub use state::{Entry, State};
 pub use value::ValueType;
 
 pub use serde_json::Value;

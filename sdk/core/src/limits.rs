@@ -24,3 +24,17 @@ pub const SALT_LENGTH: usize = 64;
 pub const VALUE_BYTES: usize = 65_536;
 /// Largest magnitude of an integer value: every language's doubles hold it exactly.
 pub const INTEGER: i64 = 1 << 53;
+/// Deepest nesting of groups of clauses: `{"all": […]}` stands at depth 1.
+pub const CLAUSE_DEPTH: usize = 8;
+/// Longest regular expression, in bytes.
+pub const REGEX_LENGTH: usize = 1_000;
+/// Largest compiled regular expression, in bytes: what `\w{1,50}` and its like grow to is refused.
+pub const REGEX_SIZE: usize = 1 << 19;
+/// Most prerequisites of one flag in one environment.
+pub const PREREQUISITES: usize = 50;
+/// Most evaluations that prerequisites and segments may take, all told, before a flag is answered.
+pub const STEPS: u32 = 1_000;
+/// Most keys of one segment, in each of its two lists.
+pub const SEGMENT_KEYS: usize = 1_000_000;
+/// Most rules of one segment.
+pub const SEGMENT_RULES: usize = 100;

@@ -9,6 +9,11 @@ pub(crate) fn now() -> DateTime<Utc> {
     Utc::now()
 }
 
+/// Milliseconds since 1970: the moment of an evaluation, read where a clause asks for it.
+pub(crate) fn milliseconds() -> i64 {
+    now().timestamp_millis()
+}
+
 /// A moment for measuring how long something takes; it never goes back.
 pub(crate) fn moment() -> Instant {
     Instant::now()

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use bellwether_core::{Context, Entry, ErrorCode, Evaluation, State, Value, ValueType};
+use bellwether_core::{Context, Entry, ErrorCode, Evaluation, Now, State, Value, ValueType};
+
+use crate::clock;
 
 /// A type that a flag is read as.
 pub(crate) trait FlagValue: Sized {
@@ -67,11 +69,12 @@ pub(crate) fn evaluate<'s, T: FlagValue>(
     key: &str,
     context: &Context,
 ) -> Result<Found<'s, T>, ErrorCode> {
-    let entry = state.ok_or(ErrorCode::ProviderNotReady)?.flag(key).ok_or(ErrorCode::FlagNotFound)?;
-    if entry.flag().value_type != T::TYPE {
+    let state = state.ok_or(ErrorCode::ProviderNotReady)?;
+    let entry = state.flag(key).ok_or(ErrorCode::FlagNotFound)?;
+    if entry.flag().value_type() != T::TYPE {
         return Err(ErrorCode::TypeMismatch);
     }
-    let evaluation = entry.compiled().evaluate(context)?;
+    let evaluation = state.evaluate_entry(entry, context, Now::Of(clock::milliseconds))?;
     let value = T::read(evaluation.value).ok_or(ErrorCode::TypeMismatch)?;
     Ok(Found { value, evaluation, entry })
 }

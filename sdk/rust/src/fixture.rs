@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use bellwether_core::allocation::allocate;
-use bellwether_core::{Change, Counts, RawValue, Snapshot, State, Value, digest, state_hash};
+use bellwether_core::{Change, Counts, ObjectKind, RawValue, Snapshot, State, Value, digest, state_hash};
 use serde_json::json;
 
 /// A flag that serves `value` to everyone.
@@ -48,13 +48,7 @@ pub(crate) fn state(epoch: &str, revision: u64, flags: Vec<Value>) -> Arc<State>
 
 /// The change from the revision before `revision` that sends `changed` and leads to `flags`.
 pub(crate) fn change(revision: u64, changed: &[Value], flags: &[Value]) -> Change {
-    Change {
-        from: revision - 1,
-        revision,
-        hash: hash(flags),
-        flags: changed.iter().map(raw).collect(),
-        removed_flags: Vec::new(),
-    }
+    Change { flags: changed.iter().map(raw).collect(), ..Change::new(revision - 1, hash(flags)) }
 }
 
 fn raw(flag: &Value) -> Box<RawValue> {
@@ -63,10 +57,8 @@ fn raw(flag: &Value) -> Box<RawValue> {
 
 fn hash(flags: &[Value]) -> String {
     let digests: Vec<_> = flags.iter().map(|flag| digest(&flag.to_string())).collect();
-    state_hash(
-        flags
-            .iter()
-            .zip(&digests)
-            .map(|(flag, digest)| (flag["key"].as_str().unwrap(), flag["version"].as_u64().unwrap(), digest.as_str())),
-    )
+    state_hash(flags.iter().zip(&digests).map(|(flag, digest)| {
+        let (key, version) = (flag["key"].as_str().unwrap(), flag["version"].as_u64().unwrap());
+        (ObjectKind::Flag, key, version, digest.as_str())
+    }))
 }

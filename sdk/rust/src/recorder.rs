@@ -24,7 +24,7 @@ pub(crate) struct Met {
 
 impl Met {
     pub(crate) fn release(&self) -> Option<&Release> {
-        self.entry.flag().release.as_ref()
+        self.entry.flag().release()
     }
 }
 

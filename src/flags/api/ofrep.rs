@@ -7,6 +7,7 @@ use serde_json::Value;
 use utoipa::{OpenApi, ToSchema};
 
 use crate::access::Caller;
+use crate::clock;
 use crate::error::{Error, Result};
 use crate::flags::Flags;
 use crate::http::{Json, problem, request};
@@ -79,9 +80,10 @@ pub(super) async fn evaluate(
     let served = environment.served();
     let key = path.as_str();
     // To a client a flag that it may not see is a flag that does not exist.
-    let found = served.state.flag(key).filter(|entry| !from_client || entry.flag().client_visible);
     environment.count_evaluations(1);
-    let outcome = found.ok_or(ErrorCode::FlagNotFound).and_then(|entry| entry.compiled().evaluate(&context));
+    let found = served.state.flag(key).filter(|entry| !from_client || entry.flag().client_visible());
+    let outcome = found.ok_or(ErrorCode::FlagNotFound);
+    let outcome = outcome.and_then(|entry| served.state.evaluate_entry(entry, &context, clock::current()));
     Ok(match outcome {
         Ok(evaluation) => HttpResponse::Ok().json(Success::of(key, &evaluation, served.state.revision())),
         Err(code) => problem::respond_ofrep(code, explain(code, key), &http, &request::id(&http)),

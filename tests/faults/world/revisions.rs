@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use bellwether_core::message::FromServer;
-use bellwether_core::{Snapshot, State, digest, state_hash};
+use bellwether_core::{ObjectKind, Snapshot, State, digest, state_hash};
 use reqwest::Method;
 
 use crate::harness::program::Site;
@@ -42,7 +42,8 @@ impl Revisions {
             for row in served() {
                 assert_eq!(row.served.as_deref().map(digest), row.digest, "{row:?}");
             }
-            let entries = served().filter_map(|row| Some((&*row.flag_key, row.version as u64, row.digest.as_deref()?)));
+            let entries = served()
+                .filter_map(|row| Some((ObjectKind::Flag, &*row.flag_key, row.version as u64, row.digest.as_deref()?)));
             assert_eq!(state_hash(entries), environment.state_hash, "the state of {} as stored", environment.key);
 
             let with_versions: BTreeSet<_> =

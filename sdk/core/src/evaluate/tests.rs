@@ -1,28 +1,40 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::Flag;
+use crate::{Flag, Segment, Snapshot};
 
-fn compile(flag: Value) -> CompiledFlag {
-    let flag: Flag = serde_json::from_value(flag).unwrap();
-    CompiledFlag::compile(flag).unwrap()
+const NOW: Now = Now::At(1_795_255_200_000);
+
+fn state(flags: &[Value], segments: &[Value]) -> State {
+    let read = |flag: &Value| serde_json::from_value::<Flag>(flag.clone()).unwrap();
+    let flags: Vec<_> = flags.iter().map(read).collect();
+    let segments: Vec<Segment> = segments.iter().map(|s| serde_json::from_value(s.clone()).unwrap()).collect();
+    State::from_snapshot(Snapshot::new("production", "e", 9, &flags, &segments).unwrap()).unwrap()
 }
 
-fn boolean(extra: Value) -> CompiledFlag {
+fn flag(key: &str, extra: Value) -> Value {
     let mut flag = json!({
-        "key": "feature.a", "version": 3, "type": "boolean", "enabled": true, "off_variation": "off",
+        "key": key, "version": 3, "type": "boolean", "enabled": true, "off_variation": "off",
         "variations": [{"name": "on", "value": true}, {"name": "off", "value": false}],
         "fallthrough": {"variation": "off"},
     });
     for (name, value) in extra.as_object().unwrap() {
         flag[name] = value.clone();
     }
-    compile(flag)
+    flag
 }
 
-fn ask(flag: &CompiledFlag, context: Value) -> (String, Reason, Option<String>) {
-    let context: Context = serde_json::from_value(context).unwrap();
-    let answer = flag.evaluate(&context).unwrap();
+fn boolean(extra: Value) -> State {
+    state(&[flag("feature.a", extra)], &[])
+}
+
+fn evaluate<'s>(state: &'s State, context: &Value) -> Result<Evaluation<'s>, ErrorCode> {
+    let context: Context = serde_json::from_value(context.clone()).unwrap();
+    state.evaluate("feature.a", &context, NOW)
+}
+
+fn ask(state: &State, context: Value) -> (String, Reason, Option<String>) {
+    let answer = evaluate(state, &context).unwrap();
     (answer.variation.to_owned(), answer.reason, answer.rule.map(str::to_owned))
 }
 
@@ -65,7 +77,7 @@ fn a_split_without_a_key_says_so() {
         [json!({}), json!({"targetingKey": null}), json!({"targetingKey": 1.5}), json!({"targetingKey": ["u"]})]
     {
         let context: Context = serde_json::from_value(context).unwrap();
-        assert_eq!(flag.evaluate(&context).unwrap_err(), ErrorCode::TargetingKeyMissing);
+        assert_eq!(flag.evaluate("feature.a", &context, NOW).unwrap_err(), ErrorCode::TargetingKeyMissing);
     }
     assert_eq!(ask(&flag, json!({"targetingKey": ""})).1, Reason::Split);
 }
@@ -91,7 +103,7 @@ fn only_the_split_of_the_release_puts_users_in_an_arm() {
     }));
     let arm = |context: Value| {
         let context: Context = serde_json::from_value(context).unwrap();
-        flag.evaluate(&context).unwrap().assignment.map(|a| a.arm.to_owned())
+        flag.evaluate("feature.a", &context, NOW).unwrap().assignment.map(|a| a.arm.to_owned())
     };
     assert_eq!(arm(json!({"targetingKey": "vip"})), None);
     assert_eq!(arm(json!({"targetingKey": "u", "beta": true})), None);
@@ -127,4 +139,119 @@ fn compilation_names_every_fault() {
             "/variations/1/value",
         ]
     );
+}
+
+#[test]
+fn prerequisites_hold_when_a_flag_serves_what_is_wanted() {
+    let needs = |flag: &str, variations: Value| json!({"flag": flag, "variations": variations});
+    let served = |prerequisites: Value, b: Value| {
+        let a = flag("feature.a", json!({"fallthrough": {"variation": "on"}, "prerequisites": prerequisites}));
+        let states = state(&[a, flag("b", b)], &[]);
+        let (variation, reason, _) = ask(&states, json!({"targetingKey": "u"}));
+        (variation == "on", reason)
+    };
+    let on = json!({"fallthrough": {"variation": "on"}});
+    assert_eq!(served(json!([needs("b", json!(["on"]))]), on.clone()), (true, Reason::Default));
+    assert_eq!(served(json!([needs("b", json!(["off", "on"]))]), on.clone()), (true, Reason::Default));
+    assert_eq!(served(json!([needs("b", json!(["off"]))]), on.clone()), (false, Reason::PrerequisiteFailed));
+    assert_eq!(served(json!([needs("gone", json!(["on"]))]), on.clone()), (false, Reason::PrerequisiteFailed));
+    let off = json!({"enabled": false, "fallthrough": {"variation": "on"}});
+    assert_eq!(served(json!([needs("b", json!(["on"]))]), off.clone()), (false, Reason::PrerequisiteFailed));
+    assert_eq!(served(json!([needs("b", json!(["off"]))]), off), (true, Reason::Default));
+    let split = json!({"fallthrough": {"split": {"bucket_by": "device", "salt": "s", "ranges": [[100_000, "on"]]}}});
+    assert_eq!(served(json!([needs("b", json!(["on"]))]), split), (false, Reason::PrerequisiteFailed));
+}
+
+#[test]
+fn a_cycle_ends_and_so_does_a_flood() {
+    let needs = |keys: &[String]| {
+        let all: Vec<_> = keys.iter().map(|key| json!({"flag": key, "variations": ["on"]})).collect();
+        json!({"fallthrough": {"variation": "on"}, "prerequisites": all})
+    };
+    let ring = state(&[flag("feature.a", needs(&["b".into()])), flag("b", needs(&["feature.a".into()]))], &[]);
+    assert_eq!(ask(&ring, json!({})).1, Reason::PrerequisiteFailed);
+    let layer = |level: usize| (0..20).map(|i| format!("l{level}-{i}")).collect::<Vec<_>>();
+    let mut flags = vec![flag("feature.a", needs(&layer(0)))];
+    for level in 0..20 {
+        flags.extend(layer(level).iter().map(|key| flag(key, needs(&layer(level + 1)))));
+    }
+    assert_eq!(ask(&state(&flags, &[]), json!({})).1, Reason::PrerequisiteFailed);
+}
+
+fn member(segments: &[Value], context: Value) -> bool {
+    let rule = json!({"rules": [{"id": "r", "serve": {"variation": "on"},
+        "clauses": [{"attribute": "targetingKey", "op": "in_segment", "values": ["beta"]}]}]});
+    ask(&state(&[flag("feature.a", rule)], segments), context).0 == "on"
+}
+
+#[test]
+fn segments_list_exclude_and_match() {
+    let beta = json!({"key": "beta", "version": 1, "included": ["42", "a", "b"], "excluded": ["b", "nordic"],
+    "rules": [
+        {"id": "r1", "clauses": [{"attribute": "country", "op": "in", "values": ["NO"]}]},
+        {"id": "r2", "clauses": [{"attribute": "plan", "op": "exists"}, {"attribute": "targetingKey", "op": "in_segment", "values": ["inner"]}]},
+    ]});
+    let inner = json!({"key": "inner", "version": 1, "included": ["deep"]});
+    let asked = |context| member(&[beta.clone(), inner.clone()], context);
+    assert!(asked(json!({"targetingKey": "a"})) && asked(json!({"targetingKey": 42})));
+    assert!(!asked(json!({"targetingKey": "b"})), "excluded wins");
+    assert!(asked(json!({"targetingKey": "c", "country": "NO"})));
+    assert!(!asked(json!({"targetingKey": "nordic", "country": "NO"})));
+    assert!(asked(json!({"targetingKey": "deep", "plan": 1})) && !asked(json!({"targetingKey": "deep"})));
+    assert!(!asked(json!({"country": "NO"})), "nobody in particular is in no segment");
+    assert!(!member(&[], json!({"targetingKey": "a"})), "a segment that is not there has nobody");
+}
+
+#[test]
+fn segments_that_name_each_other_end() {
+    let names = |key: &str, other: &str| {
+        json!({"key": key, "version": 1,
+        "rules": [{"id": "r", "clauses": [{"attribute": "targetingKey", "op": "in_segment", "values": [other]}]}]})
+    };
+    assert!(!member(&[names("beta", "b"), names("b", "beta")], json!({"targetingKey": "a"})));
+}
+
+#[test]
+fn a_layer_gives_a_release_only_its_own_users() {
+    let layer =
+        |otherwise: Value| json!({"salt": "layer", "ranges": [[0, 20_000], [50_000, 60_000]], "otherwise": otherwise});
+    let release = |place: &str, layer: Value| {
+        json!({
+            "id": "rel", "where": place, "window_seconds": 10, "metrics": [], "layer": layer,
+            "arms": [{"name": "treatment", "variation": "on"}, {"name": "control", "variation": "off"}],
+        })
+    };
+    let everyone = json!({"split": {"salt": "s", "ranges": [[100_000, "on"]]}});
+    let on_fallthrough =
+        boolean(json!({"fallthrough": everyone, "release": release("fallthrough", layer(json!("off")))}));
+    let rule = json!([{"id": "r", "clauses": [], "serve": everyone}]);
+    let on_rule = boolean(json!({"rules": rule, "release": release("r", layer(Value::Null))}));
+    for user in 0..200 {
+        let key = format!("user-{user}");
+        let bucket = bucket::bucket("layer", &key);
+        let inside = bucket < 20_000 || (50_000..60_000).contains(&bucket);
+        for state in [&on_fallthrough, &on_rule] {
+            let answer = evaluate(state, &json!({"targetingKey": key})).unwrap();
+            assert_eq!(answer.variation, if inside { "on" } else { "off" });
+            assert_eq!(answer.assignment.map(|a| a.arm), inside.then_some("treatment"));
+            assert_eq!(answer.reason, if inside { Reason::Split } else { Reason::Default });
+        }
+    }
+    assert_eq!(evaluate(&on_rule, &json!({})), Err(ErrorCode::TargetingKeyMissing));
+    let faults = |release: Value| {
+        let flag: Flag =
+            serde_json::from_value(flag("a", json!({"fallthrough": everyone, "release": release}))).unwrap();
+        CompiledFlag::compile(flag).unwrap_err().into_iter().map(|fault| fault.pointer).collect::<Vec<_>>()
+    };
+    assert_eq!(faults(release("fallthrough", layer(Value::Null))), ["/release/layer/otherwise"]);
+    let overlapping = json!({"salt": "layer", "ranges": [[0, 20_000], [10_000, 60_000]], "otherwise": "none"});
+    assert_eq!(faults(release("fallthrough", overlapping)), ["/release/layer/ranges", "/release/layer/otherwise"]);
+}
+
+#[test]
+fn a_flag_whose_every_way_leads_to_one_variation_is_static() {
+    let rule = |variation: &str| json!({"rules": [{"id": "r", "clauses": [{"attribute": "x", "op": "exists"}], "serve": {"variation": variation}}]});
+    assert_eq!(ask(&boolean(rule("off")), json!({})).1, Reason::Static);
+    assert_eq!(ask(&boolean(rule("off")), json!({"x": 1})).1, Reason::TargetingMatch);
+    assert_eq!(ask(&boolean(rule("on")), json!({})).1, Reason::Default);
 }

@@ -1,0 +1,94 @@
+//! Clauses and groups of them, compiled.
+
+use crate::context::Attribute;
+use crate::matcher::Matcher;
+use crate::{Clause, Condition, Fault, Operator, limits};
+
+/// A [`Condition`] made ready.
+#[derive(Debug)]
+pub(crate) enum Test {
+    All(Box<[Test]>),
+    Any(Box<[Test]>),
+    None(Box<[Test]>),
+    Clause(ClauseTest),
+}
+
+/// A [`Clause`] made ready.
+#[derive(Debug)]
+pub(crate) struct ClauseTest {
+    pub(crate) attribute: Attribute,
+    pub(crate) matcher: Matcher,
+    pub(crate) negate: bool,
+}
+
+impl Test {
+    /// The conditions of a rule, which stand at `at`; every fault is added to `faults`.
+    pub(crate) fn compile_all(conditions: &[Condition], at: &str, faults: &mut Vec<Fault>) -> Box<[Self]> {
+        if conditions.len() > limits::CLAUSES {
+            faults.push(Fault::new(at, format!("at most {} clauses", limits::CLAUSES)));
+        }
+        compile(conditions, at, 0, faults)
+    }
+}
+
+fn compile(conditions: &[Condition], at: &str, depth: usize, faults: &mut Vec<Fault>) -> Box<[Test]> {
+    let one = |(index, condition)| test(condition, &format!("{at}/{index}"), depth, faults);
+    conditions.iter().enumerate().filter_map(one).collect()
+}
+
+fn test(condition: &Condition, at: &str, depth: usize, faults: &mut Vec<Fault>) -> Option<Test> {
+    let (name, form): (_, fn(Box<[Test]>) -> Test) = match condition {
+        Condition::Clause(clause) => return clause_test(clause, at, faults).map(Test::Clause),
+        Condition::All(_) => ("all", Test::All),
+        Condition::Any(_) => ("any", Test::Any),
+        Condition::None(_) => ("none", Test::None),
+    };
+    let at = format!("{at}/{name}");
+    let group = condition.group().unwrap_or_default();
+    if depth >= limits::CLAUSE_DEPTH {
+        faults.push(Fault::new(at, format!("clauses are nested to a depth of at most {}", limits::CLAUSE_DEPTH)));
+        return None;
+    }
+    if group.is_empty() || group.len() > limits::CLAUSES {
+        faults.push(Fault::new(&at, format!("a group has 1 to {} clauses", limits::CLAUSES)));
+    }
+    Some(form(compile(group, &at, depth + 1, faults)))
+}
+
+fn clause_test(clause: &Clause, at: &str, faults: &mut Vec<Fault>) -> Option<ClauseTest> {
+    if clause.attribute.is_empty() || clause.attribute.len() > limits::ATTRIBUTE_LENGTH {
+        let message = format!("an attribute's name has 1 to {} bytes", limits::ATTRIBUTE_LENGTH);
+        faults.push(Fault::new(format!("{at}/attribute"), message));
+    }
+    match Matcher::compile(clause) {
+        Ok(matcher) => {
+            Some(ClauseTest { attribute: Attribute::new(&clause.attribute), matcher, negate: clause.negate })
+        }
+        Err(found) => {
+            faults.extend(found.into_iter().map(|fault| fault.under(at)));
+            None
+        }
+    }
+}
+
+/// The segments that conditions name, each with the pointer to it below `at`.
+pub(crate) fn segments<'c>(conditions: &'c [Condition], at: &str) -> Vec<(String, &'c str)> {
+    let mut found = Vec::new();
+    for (index, condition) in conditions.iter().enumerate() {
+        let at = format!("{at}/{index}");
+        match condition {
+            Condition::Clause(clause) if clause.op == Operator::InSegment => {
+                let keys = clause.values.iter().enumerate();
+                found.extend(keys.filter_map(|(i, key)| Some((format!("{at}/values/{i}"), key.as_str()?))));
+            }
+            Condition::Clause(_) => {}
+            Condition::All(group) => found.extend(segments(group, &format!("{at}/all"))),
+            Condition::Any(group) => found.extend(segments(group, &format!("{at}/any"))),
+            Condition::None(group) => found.extend(segments(group, &format!("{at}/none"))),
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,197 @@
+//! What an operator and its values are compiled to.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+use regex::Regex;
+use serde_json::Value;
+
+use crate::bucket::{self, KeyBuffer, Salt};
+use crate::instant::{self, Now};
+use crate::texts::Texts;
+use crate::version::{OwnedVersion, Range, Version};
+
+/// A comparison, its values made ready.
+#[derive(Debug)]
+pub(crate) enum Matcher {
+    /// Says nothing about values: what is there matches.
+    Exists,
+    In(Scalars),
+    StartsWith(Texts),
+    EndsWith(Texts),
+    Contains(Texts),
+    Matches(Box<[Regex]>),
+    /// Sorted.
+    Eq(Box<[f64]>),
+    Below {
+        limit: f64,
+        included: bool,
+    },
+    Above {
+        limit: f64,
+        included: bool,
+    },
+    Between(f64, f64),
+    Modulo {
+        divisor: i64,
+        remainder: i64,
+    },
+    Before(i64),
+    After(i64),
+    DateBetween(i64, i64),
+    WithinLast(i64),
+    SemverEq(Box<[OwnedVersion]>),
+    SemverBelow {
+        limit: OwnedVersion,
+        included: bool,
+    },
+    SemverAbove {
+        limit: OwnedVersion,
+        included: bool,
+    },
+    SemverRange(Box<[Range]>),
+    AnyOf(Scalars),
+    AllOf(Scalars),
+    NoneOf(Scalars),
+    Size(usize, usize),
+    IpIn(Networks),
+    InSegment(Box<[Box<str>]>),
+    Percent {
+        salt: Salt,
+        from: u32,
+        to: u32,
+    },
+}
+
+/// Strings, numbers and booleans.
+#[derive(Debug, Default)]
+pub(crate) struct Scalars {
+    texts: Texts,
+    /// Sorted.
+    numbers: Box<[f64]>,
+    truths: Box<[bool]>,
+}
+
+/// Networks of both kinds of addresses; an IPv4 address in IPv6's clothes is the IPv4 address.
+#[derive(Debug)]
+pub(crate) struct Networks(pub(crate) Box<[IpNet]>);
+
+impl Scalars {
+    pub(crate) fn new(values: &[Value], ignore_case: bool) -> Self {
+        let texts = values.iter().filter_map(Value::as_str).map(str::to_owned);
+        let mut numbers: Vec<_> = values.iter().filter_map(Value::as_f64).collect();
+        numbers.sort_by(f64::total_cmp);
+        Self {
+            texts: Texts::new(texts, ignore_case),
+            numbers: numbers.into(),
+            truths: values.iter().filter_map(Value::as_bool).collect(),
+        }
+    }
+
+    #[inline]
+    fn contains(&self, value: &Value) -> Option<bool> {
+        match value {
+            Value::String(text) => Some(self.texts.contains(text)),
+            Value::Number(number) => number.as_f64().map(|number| among(&self.numbers, number)),
+            Value::Bool(truth) => Some(self.truths.contains(truth)),
+            _ => None,
+        }
+    }
+
+    /// Whether the elements have every one of the values.
+    fn all_in(&self, elements: &[Value]) -> bool {
+        let text = |kept: &str| elements.iter().filter_map(Value::as_str).any(|text| self.texts.is(kept, text));
+        let number = |kept: &f64| elements.iter().filter_map(Value::as_f64).any(|number| number == *kept);
+        let truth = |kept: &bool| elements.iter().filter_map(Value::as_bool).any(|truth| truth == *kept);
+        self.texts.iter().all(text) && self.numbers.iter().all(number) && self.truths.iter().all(truth)
+    }
+}
+
+/// As doubles compare, so that 0.0 and -0.0 are one and every language agrees.
+fn among(sorted: &[f64], number: f64) -> bool {
+    let at = sorted.partition_point(|kept| *kept < number);
+    sorted.get(at).is_some_and(|kept| *kept == number)
+}
+
+impl Networks {
+    fn contain(&self, text: &str) -> Option<bool> {
+        let address = text.parse::<IpAddr>().ok()?.to_canonical();
+        Some(self.0.iter().any(|network| network.contains(&address)))
+    }
+}
+
+impl Matcher {
+    /// Whether this compares lists as a whole, not their elements.
+    pub(crate) fn takes_lists(&self) -> bool {
+        matches!(self, Self::AnyOf(_) | Self::AllOf(_) | Self::NoneOf(_) | Self::Size(..))
+    }
+
+    /// Whether the value matches; `None` when it is of a type that this does not compare. What a segment holds is for
+    /// the caller to say.
+    #[inline]
+    pub(crate) fn compare(&self, value: &Value, now: Now, in_segment: impl FnMut(&str, &str) -> bool) -> Option<bool> {
+        match self {
+            Self::In(scalars) => scalars.contains(value),
+            Self::StartsWith(texts) => value.as_str().map(|text| texts.begin(text)),
+            Self::EndsWith(texts) => value.as_str().map(|text| texts.end(text)),
+            Self::Contains(texts) => value.as_str().map(|text| texts.within(text)),
+            Self::Eq(numbers) => number(value).map(|number| among(numbers, number)),
+            Self::Below { limit, included } => number(value).map(|n| n < *limit || (*included && n == *limit)),
+            Self::Above { limit, included } => number(value).map(|n| n > *limit || (*included && n == *limit)),
+            Self::Between(low, high) => number(value).map(|number| (*low..=*high).contains(&number)),
+            _ => self.compare_rarely(value, now, in_segment),
+        }
+    }
+
+    fn compare_rarely(&self, value: &Value, now: Now, mut in_segment: impl FnMut(&str, &str) -> bool) -> Option<bool> {
+        let time = || instant::milliseconds(value);
+        let version = || Version::parse(value.as_str()?);
+        match self {
+            Self::Matches(all) => value.as_str().map(|text| all.iter().any(|regex| regex.is_match(text))),
+            Self::Modulo { divisor, remainder } => match value {
+                Value::Number(number) => bucket::integral(number).map(|n| n.rem_euclid(*divisor) == *remainder),
+                _ => None,
+            },
+            Self::Before(limit) => time().map(|time| time < *limit),
+            Self::After(limit) => time().map(|time| time > *limit),
+            Self::DateBetween(from, to) => time().map(|time| (*from..=*to).contains(&time)),
+            Self::WithinLast(duration) => time().map(|time| {
+                let now = now.milliseconds();
+                (now.saturating_sub(*duration)..=now).contains(&time)
+            }),
+            Self::SemverEq(all) => version().map(|v| all.iter().any(|kept| kept.as_version().cmp(&v).is_eq())),
+            Self::SemverBelow { limit, included } => version().map(|version| {
+                let order = version.cmp(&limit.as_version());
+                order.is_lt() || (*included && order.is_eq())
+            }),
+            Self::SemverAbove { limit, included } => version().map(|version| {
+                let order = version.cmp(&limit.as_version());
+                order.is_gt() || (*included && order.is_eq())
+            }),
+            Self::SemverRange(all) => version().map(|version| all.iter().any(|range| range.holds(version))),
+            Self::AnyOf(values) => list(value).map(|list| list.iter().any(|one| values.contains(one) == Some(true))),
+            Self::NoneOf(values) => list(value).map(|list| !list.iter().any(|one| values.contains(one) == Some(true))),
+            Self::AllOf(values) => list(value).map(|list| values.all_in(list)),
+            Self::Size(low, high) => list(value).map(|list| (*low..=*high).contains(&list.len())),
+            Self::IpIn(networks) => networks.contain(value.as_str()?),
+            Self::InSegment(segments) => {
+                let mut buffer = KeyBuffer::default();
+                let key = bucket::key_of(value, &mut buffer)?;
+                Some(segments.iter().any(|segment| in_segment(segment, key)))
+            }
+            Self::Percent { salt, from, to } => {
+                let mut buffer = KeyBuffer::default();
+                Some((*from..*to).contains(&salt.bucket(bucket::key_of(value, &mut buffer)?)))
+            }
+            _ => None,
+        }
+    }
+}
+
+fn number(value: &Value) -> Option<f64> {
+    value.as_f64()
+}
+
+fn list(value: &Value) -> Option<&[Value]> {
+    value.as_array().map(Vec::as_slice)
+}

@@ -1,0 +1,151 @@
+//! Sets of strings that a clause compares with, exactly or in lower case. Look-ups allocate nothing.
+
+use std::hash::{BuildHasher as _, Hasher as _};
+
+use hashbrown::{DefaultHashBuilder, HashTable};
+
+/// Up to so many strings are compared one by one.
+const FEW: usize = 8;
+
+/// Strings, as they are or in lower case.
+#[derive(Debug, Default)]
+pub(crate) struct Texts {
+    folded: bool,
+    all: Box<[Box<str>]>,
+    /// Positions in `all`; none while they are few.
+    index: Option<(DefaultHashBuilder, HashTable<u32>)>,
+}
+
+/// A text in lower case: each character by itself, whatever stands around it.
+pub(crate) fn lower(text: &str) -> impl DoubleEndedIterator<Item = char> + Clone {
+    text.chars().flat_map(char::to_lowercase)
+}
+
+impl Texts {
+    pub(crate) fn new(texts: impl IntoIterator<Item = String>, ignore_case: bool) -> Self {
+        let fold = |text: String| if ignore_case { lower(&text).collect() } else { text };
+        let all: Box<[Box<str>]> = texts.into_iter().map(|text| fold(text).into()).collect();
+        let mut texts = Self { folded: ignore_case, all, index: None };
+        if texts.all.len() > FEW {
+            texts.index = Some(texts.indexed());
+        }
+        texts
+    }
+
+    fn indexed(&self) -> (DefaultHashBuilder, HashTable<u32>) {
+        let hasher = DefaultHashBuilder::default();
+        let mut table = HashTable::with_capacity(self.all.len());
+        let hash = |at: &u32| self.all.get(*at as usize).map_or(0, |text| self.hash(&hasher, text));
+        for at in (0_u32..).take(self.all.len()) {
+            table.insert_unique(hash(&at), at, hash);
+        }
+        (hasher, table)
+    }
+
+    fn hash(&self, hasher: &DefaultHashBuilder, text: &str) -> u64 {
+        let mut state = hasher.build_hasher();
+        if self.folded {
+            lower(text).for_each(|c| state.write_u32(u32::from(c)));
+        } else {
+            state.write(text.as_bytes());
+        }
+        state.finish()
+    }
+
+    #[inline]
+    fn equal(&self, kept: &str, text: &str) -> bool {
+        if self.folded { lower(text).eq(kept.chars()) } else { kept == text }
+    }
+
+    /// Whether `text` is one of them.
+    #[inline]
+    pub(crate) fn contains(&self, text: &str) -> bool {
+        match &self.index {
+            None => self.all.iter().any(|kept| self.equal(kept, text)),
+            Some((hasher, table)) => {
+                let same = |at: &u32| self.all.get(*at as usize).is_some_and(|kept| self.equal(kept, text));
+                table.find(self.hash(hasher, text), same).is_some()
+            }
+        }
+    }
+
+    /// Whether `text` begins with one of them.
+    pub(crate) fn begin(&self, text: &str) -> bool {
+        self.all.iter().any(
+            |kept| {
+                if self.folded { begins(lower(text), kept.chars()) } else { text.starts_with(&**kept) }
+            },
+        )
+    }
+
+    /// Whether `text` ends with one of them.
+    pub(crate) fn end(&self, text: &str) -> bool {
+        self.all.iter().any(|kept| {
+            if self.folded { begins(lower(text).rev(), kept.chars().rev()) } else { text.ends_with(&**kept) }
+        })
+    }
+
+    /// Whether one of them is found within `text`.
+    pub(crate) fn within(&self, text: &str) -> bool {
+        self.all.iter().any(|kept| if self.folded { found(lower(text), kept) } else { text.contains(&**kept) })
+    }
+
+    /// The strings, in lower case where case is ignored.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &str> {
+        self.all.iter().map(|text| &**text)
+    }
+
+    /// Whether `kept`, one of them, is what `text` is compared as.
+    pub(crate) fn is(&self, kept: &str, text: &str) -> bool {
+        self.equal(kept, text)
+    }
+}
+
+fn begins(mut text: impl Iterator<Item = char>, mut start: impl Iterator<Item = char>) -> bool {
+    start.all(|c| text.next() == Some(c))
+}
+
+fn found(mut text: impl Iterator<Item = char> + Clone, part: &str) -> bool {
+    loop {
+        if begins(text.clone(), part.chars()) {
+            return true;
+        }
+        if text.next().is_none() {
+            return false;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(all: &[&str], ignore_case: bool) -> Texts {
+        Texts::new(all.iter().map(|text| (*text).to_owned()), ignore_case)
+    }
+
+    #[test]
+    fn case_is_ignored_character_by_character() {
+        let greek = texts(&["ΌΣΟΣ"], true);
+        assert!(greek.contains("όσοσ") && greek.contains("ΌΣΟΣ"));
+        assert!(!greek.contains("όσος"), "a final sigma is another character");
+        assert!(!texts(&["strasse"], true).contains("straße"));
+        assert!(texts(&["İ"], true).contains("i\u{307}"));
+        assert!(texts(&["MPL"], true).within("Example") && texts(&["EX"], true).begin("eXample"));
+        assert!(texts(&["PLE", "x"], true).end("eXample") && !texts(&["EX"], false).begin("eXample"));
+        assert!(texts(&[""], true).within("") && texts(&[""], true).end("a") && !texts(&["a"], true).within(""));
+    }
+
+    #[test]
+    fn many_are_found_like_few() {
+        for ignore_case in [false, true] {
+            let all: Vec<String> = (0..1_000).map(|i| format!("Key {i}")).collect();
+            let many = Texts::new(all.clone(), ignore_case);
+            for key in &all {
+                assert!(many.contains(key));
+                assert_eq!(many.contains(&key.to_uppercase()), ignore_case);
+            }
+            assert!(!many.contains("Key 1000") && !many.contains(""));
+        }
+    }
+}
