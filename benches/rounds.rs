@@ -1,7 +1,8 @@
 //! Measurement by alternating rounds: every contestant runs for a moment, then the next, over and over.
 //!
 //! On a machine that others use too, speed drifts from second to second. Contestants that take turns in one process see
-//! the same drift, so the ratio of their medians holds still where the times themselves do not.
+//! the same drift, so ratios hold still where the times themselves do not. Turns are short and a contestant counts by the
+//! lower quartile of its own: what the scheduler took from a turn is not what the contestant costs.
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant};
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
-    /// How often each contestant has its turn. Odd, so that one round is the median.
+    /// How often each contestant has its turn.
     pub(crate) rounds: usize,
     /// How long a turn takes, about.
     pub(crate) turn: Duration,
@@ -17,7 +18,7 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// Enough for figures that repeat to a few percent.
-    pub(crate) const FULL: Self = Self { rounds: 31, turn: Duration::from_millis(10) };
+    pub(crate) const FULL: Self = Self { rounds: 151, turn: Duration::from_millis(2) };
     /// Enough to see that everything runs.
     pub(crate) const QUICK: Self = Self { rounds: 3, turn: Duration::from_micros(500) };
 }
@@ -58,7 +59,7 @@ impl<'c> Contestant<'c> {
     }
 }
 
-/// Nanoseconds per run of each contestant: the median over the rounds.
+/// Nanoseconds per run of each contestant: the lower quartile of the rounds.
 pub(crate) fn measure(contestants: &mut [Contestant<'_>], plan: Plan) -> Vec<f64> {
     let times: Vec<u64> = contestants.iter_mut().map(|contestant| contestant.times_in(plan.turn)).collect();
     let mut samples: Vec<Vec<f64>> = vec![Vec::with_capacity(plan.rounds); contestants.len()];
@@ -71,11 +72,11 @@ pub(crate) fn measure(contestants: &mut [Contestant<'_>], plan: Plan) -> Vec<f64
             samples.push(contestant.time(*times).as_secs_f64() * 1e9 / *times as f64);
         }
     }
-    samples.into_iter().map(median).collect()
+    samples.into_iter().map(|samples| quantile(samples, 0.25)).collect()
 }
 
-/// The middle one; 0 of none.
-pub(crate) fn median(mut samples: Vec<f64>) -> f64 {
+/// The sample that a share of the others lies below; 0 of none.
+pub(crate) fn quantile(mut samples: Vec<f64>, share: f64) -> f64 {
     samples.sort_by(f64::total_cmp);
-    samples.get(samples.len() / 2).copied().unwrap_or_default()
+    samples.get((samples.len() as f64 * share) as usize).copied().unwrap_or_default()
 }

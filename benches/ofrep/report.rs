@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::rounds::median;
+use super::rounds::quantile;
 
 /// The rounds of one server.
 #[derive(Debug, Default)]
@@ -24,7 +24,7 @@ impl Series {
 
     /// Requests per second: the median of the rounds.
     fn rate(&self) -> f64 {
-        median(self.rates.clone())
+        quantile(self.rates.clone(), 0.5)
     }
 
     /// Processor time of the server per request, in microseconds.

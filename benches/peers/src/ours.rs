@@ -1,6 +1,7 @@
 //! Bellwether.
 
-use bellwether_core::{Context, Counts, RawValue, Snapshot, State, digest, state_hash};
+use bellwether_core::{Context, Flag, Now, Snapshot, State};
+use chrono::Utc;
 use serde_json::{Value, json};
 
 use crate::engine::Engine;
@@ -15,19 +16,15 @@ pub struct Ours {
 
 impl Ours {
     pub fn new() -> Self {
-        let flags = Row::ALL.map(|row| flag(row).to_string());
-        let digests: Vec<_> = Row::ALL.iter().zip(&flags).map(|(row, json)| (row.key(), 1, digest(json))).collect();
-        let snapshot = Snapshot {
-            environment: "production".to_owned(),
-            epoch: "bench".to_owned(),
-            revision: 1,
-            counts: Counts { flags: flags.len(), segments: 0 },
-            hash: state_hash(digests.iter().map(|(key, version, digest)| (*key, *version, digest.as_str()))),
-            flags: flags.into_iter().map(|json| RawValue::from_string(json).expect("JSON")).collect(),
-            segments: Vec::new(),
-        };
+        let flags: Vec<Flag> = Row::ALL.iter().map(|row| serde_json::from_value(flag(*row)).expect("a flag")).collect();
+        let snapshot = Snapshot::new("production", "bench", 1, &flags, &[]).expect("JSON");
         Self { state: State::from_snapshot(snapshot).expect("a snapshot that fits"), context: context(USER) }
     }
+}
+
+/// As an SDK has it: the clock is read when a clause asks for it, and none does here.
+fn now() -> Now {
+    Now::Of(|| Utc::now().timestamp_millis())
 }
 
 fn context(user: &str) -> Context {
@@ -73,10 +70,10 @@ impl Engine for Ours {
     }
 
     fn served(&self, row: Row, user: &str) -> String {
-        self.state.evaluate(row.key(), &context(user)).expect("a value").variation.to_owned()
+        self.state.evaluate(row.key(), &context(user), now()).expect("a value").variation.to_owned()
     }
 
     fn contestant(&self, row: Row) -> Contestant<'_> {
-        Contestant::new(move || self.state.evaluate(row.key(), &self.context))
+        Contestant::new(move || self.state.evaluate(row.key(), &self.context, now()))
     }
 }
