@@ -61,8 +61,8 @@ fn flag(row: Row) -> Value {
         Row::Rollout | Row::Weighted => {
             json!([allocation("all", none(), shares(row.shares().unwrap_or_default()))])
         }
-        Row::Rules => {
-            let rules: Vec<_> = workload::rules()
+        Row::RulesFirst | Row::RulesSecond => {
+            let rules: Vec<_> = workload::rules(row)
                 .iter()
                 .map(|clauses| json!({"conditions": clauses.iter().map(condition).collect::<Vec<_>>()}))
                 .collect();

@@ -59,7 +59,7 @@ fn flag(row: Row) -> Flag {
     match row {
         Row::Plain => flag.ranges = vec![(100_000, "true")],
         Row::Rollout => flag.ranges = vec![(25_000, "true"), (100_000, "false")],
-        Row::Rules => flag.rules = workload::rules(),
+        Row::RulesFirst | Row::RulesSecond => flag.rules = workload::rules(row),
         Row::TargetHit | Row::TargetMiss => flag.targets = workload::targets(row).into_iter().collect(),
         Row::Weighted => flag.ranges = vec![(50_000, WEIGHTED[0].0), (80_000, WEIGHTED[1].0), (100_000, WEIGHTED[2].0)],
     }

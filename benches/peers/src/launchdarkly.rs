@@ -63,10 +63,10 @@ fn flag(row: Row) -> Value {
     match row {
         Row::Plain => flag["fallthrough"] = json!({"variation": 0}),
         Row::Rollout => flag["fallthrough"] = rollout(&[25_000, 75_000]),
-        Row::Rules => {
+        Row::RulesFirst | Row::RulesSecond => {
             let clause =
                 |(attribute, values): &workload::Clause| json!({"attribute": attribute, "op": "in", "values": values});
-            let rules = workload::rules();
+            let rules = workload::rules(row);
             let rules = rules.iter().enumerate().map(|(number, clauses)| {
                 let clauses: Vec<_> = clauses.iter().map(clause).collect();
                 json!({"id": format!("rule-{number}"), "clauses": clauses, "variation": 0, "trackEvents": false})

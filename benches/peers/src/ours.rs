@@ -41,10 +41,10 @@ fn flag(row: Row) -> Value {
     match row {
         Row::Plain => flag["fallthrough"] = json!({"variation": "true"}),
         Row::Rollout => flag["fallthrough"] = split(json!([[25_000, "true"], [100_000, "false"]])),
-        Row::Rules => {
+        Row::RulesFirst | Row::RulesSecond => {
             let clause =
                 |(attribute, values): &workload::Clause| json!({"attribute": attribute, "op": "in", "values": values});
-            let rules = workload::rules();
+            let rules = workload::rules(row);
             let rules = rules.iter().enumerate().map(|(number, clauses)| {
                 let clauses: Vec<_> = clauses.iter().map(clause).collect();
                 json!({"id": format!("rule-{number}"), "clauses": clauses, "serve": {"variation": "true"}})

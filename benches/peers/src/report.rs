@@ -84,7 +84,7 @@ impl fmt::Display for Report {
         }
         writeln!(
             f,
-            "\n(d) counts as one row. No peer is left out of a row; Eppo has (d) as a rule on the subject's id."
+            "\nRows of one letter count as one. No peer is left out of a row; Eppo has (d) as a rule on the subject's id."
         )?;
         let (mean, behind) = (self.mean(), self.behind());
         let reached = if mean >= TARGET { "reached" } else { "MISSED" };

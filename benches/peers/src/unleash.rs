@@ -50,9 +50,9 @@ fn feature(row: Row) -> Value {
             let parameters = json!({"rollout": "25", "stickiness": "userId", "groupId": "peers"});
             feature["strategies"] = json!([{"name": "flexibleRollout", "parameters": parameters}]);
         }
-        Row::Rules => {
+        Row::RulesFirst | Row::RulesSecond => {
             let constraint = |(attribute, values): &workload::Clause| json!({"contextName": attribute, "operator": "IN", "values": values});
-            let rules = workload::rules();
+            let rules = workload::rules(row);
             let strategies = rules.iter().map(|clauses| {
                 let constraints: Vec<_> = clauses.iter().map(constraint).collect();
                 json!({"name": "default", "constraints": constraints})

@@ -22,8 +22,10 @@ pub enum Row {
     Plain,
     /// 25 % get `true`.
     Rollout,
-    /// Ten rules of two clauses; only the last one matches.
-    Rules,
+    /// Ten rules of two clauses; only the last one matches, the others fail by their first clause.
+    RulesFirst,
+    /// The same, but the others fail by their second clause, so that all twenty have to be looked at.
+    RulesSecond,
     /// 10,000 individual targets, the user in the middle of them.
     TargetHit,
     /// 10,000 individual targets, the user not among them.
@@ -34,15 +36,23 @@ pub enum Row {
 
 impl Row {
     /// Every row, in the order of the report.
-    pub const ALL: [Self; 6] =
-        [Self::Plain, Self::Rollout, Self::Rules, Self::TargetHit, Self::TargetMiss, Self::Weighted];
+    pub const ALL: [Self; 7] = [
+        Self::Plain,
+        Self::Rollout,
+        Self::RulesFirst,
+        Self::RulesSecond,
+        Self::TargetHit,
+        Self::TargetMiss,
+        Self::Weighted,
+    ];
 
     /// The key of the flag.
     pub fn key(self) -> &'static str {
         match self {
             Self::Plain => "feature.plain",
             Self::Rollout => "feature.rollout",
-            Self::Rules => "feature.rules",
+            Self::RulesFirst => "feature.rules-first",
+            Self::RulesSecond => "feature.rules-second",
             Self::TargetHit => "feature.target-hit",
             Self::TargetMiss => "feature.target-miss",
             Self::Weighted => "experiment.weighted",
@@ -54,17 +64,18 @@ impl Row {
         match self {
             Self::Plain => "(a) boolean, no rules",
             Self::Rollout => "(b) 25 % rollout",
-            Self::Rules => "(c) 10 rules of 2 clauses, the last matches",
+            Self::RulesFirst => "(c) the last of 10 rules, first clauses fail",
+            Self::RulesSecond => "(c) the last of 10 rules, second clauses fail",
             Self::TargetHit => "(d) 10,000 targets, hit",
             Self::TargetMiss => "(d) 10,000 targets, miss",
             Self::Weighted => "(e) three weighted variations",
         }
     }
 
-    /// What it counts in the geometric mean: hit and miss are one workload.
+    /// What it counts in the geometric mean: rows of one letter are one workload.
     pub fn weight(self) -> f64 {
         match self {
-            Self::TargetHit | Self::TargetMiss => 0.5,
+            Self::RulesFirst | Self::RulesSecond | Self::TargetHit | Self::TargetMiss => 0.5,
             _ => 1.0,
         }
     }
@@ -82,7 +93,7 @@ impl Row {
     /// What is right for [`USER`], where it does not hang on a hash.
     pub fn answer(self) -> Option<&'static str> {
         match self {
-            Self::Plain | Self::Rules | Self::TargetHit => Some("true"),
+            Self::Plain | Self::RulesFirst | Self::RulesSecond | Self::TargetHit => Some("true"),
             Self::TargetMiss => Some("false"),
             Self::Rollout | Self::Weighted => None,
         }
@@ -91,7 +102,7 @@ impl Row {
     /// Whose answer is looked at for [`Row::answer`]'s sake too: what nobody else gets.
     pub fn answer_of_others(self) -> Option<&'static str> {
         match self {
-            Self::Plain | Self::Rules => Some("true"),
+            Self::Plain | Self::RulesFirst | Self::RulesSecond => Some("true"),
             Self::TargetHit => Some("false"),
             Self::TargetMiss | Self::Rollout | Self::Weighted => None,
         }
@@ -114,22 +125,21 @@ pub fn targets(row: Row) -> Vec<String> {
 /// A clause: the attribute is one of these values.
 pub type Clause = (&'static str, Vec<String>);
 
-/// The rules of [`Row::Rules`], each of two clauses that must both match. The first clause always does; the second one
-/// only in the last rule, so that an engine has to look at all twenty.
-pub fn rules() -> Vec<[Clause; 2]> {
-    let others =
-        |attribute: &str, rule: usize| (0..3).map(|value| format!("{attribute}-{rule}-{value}")).collect::<Vec<_>>();
-    let with = |attribute: &str, rule: usize, value: &str| {
-        let mut values = others(attribute, rule);
-        values[1] = value.to_owned();
-        values
+/// The rules of [`Row::RulesFirst`] and [`Row::RulesSecond`], each of two clauses that must both match: attributes in
+/// turn, three values each, and where a clause matches it is by the second of them.
+pub fn rules(row: Row) -> Vec<[Clause; 2]> {
+    let clause = |(attribute, value): (&'static str, &str), rule: usize, matches: bool| {
+        let mut values: Vec<_> = (0..3).map(|other| format!("{attribute}-{rule}-{other}")).collect();
+        if matches {
+            values[1] = value.to_owned();
+        }
+        (attribute, values)
     };
     (0..10)
         .map(|rule| {
-            let (first, value) = ATTRIBUTES[rule % ATTRIBUTES.len()];
-            let (second, wanted) = ATTRIBUTES[(rule + 3) % ATTRIBUTES.len()];
-            let last = if rule == 9 { with(second, rule, wanted) } else { others(second, rule) };
-            [(first, with(first, rule, value)), (second, last)]
+            let (first, second) = (ATTRIBUTES[rule % ATTRIBUTES.len()], ATTRIBUTES[(rule + 3) % ATTRIBUTES.len()]);
+            let last = rule == 9;
+            [clause(first, rule, last || row == Row::RulesSecond), clause(second, rule, last)]
         })
         .collect()
 }
