@@ -24,14 +24,17 @@ pub struct Clause {
 
 /// What stands wherever a clause may: a clause, or a group of such.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = ServedCondition, no_recursion))]
+#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = ServedCondition))]
 #[serde(rename_all = "snake_case", try_from = "Members")]
 pub enum Condition {
     /// Holds when all of them do.
+    #[cfg_attr(feature = "schema", schema(no_recursion))]
     All(Vec<Condition>),
     /// Holds when any of them does.
+    #[cfg_attr(feature = "schema", schema(no_recursion))]
     Any(Vec<Condition>),
     /// Holds when none of them does.
+    #[cfg_attr(feature = "schema", schema(no_recursion))]
     None(Vec<Condition>),
     /// Holds when it matches.
     #[serde(untagged)]

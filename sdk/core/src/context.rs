@@ -132,6 +132,7 @@ const fn word(bytes: &[u8]) -> u64 {
 pub(crate) struct Attribute {
     tag: u64,
     name: Box<str>,
+    pointer: bool,
     /// What follows the first part of a JSON Pointer, unescaped.
     path: Box<[Box<str>]>,
 }
@@ -141,8 +142,9 @@ impl Attribute {
     pub(crate) fn new(name: &str) -> Self {
         let unescape = |part: &str| -> Box<str> { part.replace("~1", "/").replace("~0", "~").into() };
         let mut parts = name.strip_prefix('/').map(|path| path.split('/').map(unescape));
+        let pointer = parts.is_some();
         let first = parts.as_mut().and_then(Iterator::next).unwrap_or_else(|| name.into());
-        Self { tag: tag(&first), name: first, path: parts.into_iter().flatten().collect() }
+        Self { tag: tag(&first), name: first, pointer, path: parts.into_iter().flatten().collect() }
     }
 
     /// The value in `context`; none when it is not there or null.
@@ -157,6 +159,18 @@ impl Attribute {
             };
         }
         if found.is_null() { None } else { Some(found) }
+    }
+}
+
+/// As it was given: a name or a pointer.
+impl fmt::Display for Attribute {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.pointer {
+            return f.write_str(&self.name);
+        }
+        let escape = |part: &str| part.replace('~', "~0").replace('/', "~1");
+        write!(f, "/{}", escape(&self.name))?;
+        self.path.iter().try_for_each(|part| write!(f, "/{}", escape(part)))
     }
 }
 

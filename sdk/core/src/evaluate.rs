@@ -119,6 +119,10 @@ pub struct Assignment<'f> {
     pub arm: &'f str,
 }
 
+/// What an explanation calls the places that are neither a rule nor the fallthrough.
+const OFF: &str = "off";
+const TARGETS: &str = "targets";
+
 /// How deep prerequisites of prerequisites, and segments in segments, are followed.
 const DEPTH: u32 = 64;
 
@@ -143,13 +147,6 @@ impl<'s, 'c, T: Trace> Evaluator<'s, 'c, T> {
     #[inline]
     pub(crate) fn flag(&mut self, flag: &'s CompiledFlag) -> Result<Evaluation<'s>, ErrorCode> {
         self.trace.flag(flag);
-        let result = self.decide(flag);
-        self.trace.flag_done(&result);
-        result
-    }
-
-    #[inline]
-    fn decide(&mut self, flag: &'s CompiledFlag) -> Result<Evaluation<'s>, ErrorCode> {
         self.trace.kill_switch(flag.enabled);
         if !flag.enabled {
             return self.serve(flag, flag.off, Reason::Disabled, None);
@@ -192,14 +189,14 @@ impl<'s, 'c, T: Trace> Evaluator<'s, 'c, T> {
 
     fn prerequisite(&mut self, prerequisite: &CompiledPrerequisite) -> bool {
         self.trace.prerequisite(prerequisite);
-        let mut served = None;
+        let mut served = Err(ErrorCode::General);
         if self.descends() {
             let state = self.state;
-            served = state.flag(&prerequisite.flag).and_then(|entry| self.flag(entry.flag()).ok());
+            let entry = state.flag(&prerequisite.flag).ok_or(ErrorCode::FlagNotFound);
+            served = entry.and_then(|entry| self.flag(entry.flag())).map(|evaluation| evaluation.variation);
             self.depth -= 1;
         }
-        let served = served.map(|evaluation| evaluation.variation);
-        let holds = served.is_some_and(|served| prerequisite.variations.iter().any(|wanted| **wanted == *served));
+        let holds = served.is_ok_and(|served| prerequisite.variations.iter().any(|wanted| **wanted == *served));
         self.trace.prerequisite_done(served, holds);
         holds
     }
@@ -356,7 +353,11 @@ impl<'s, 'c, T: Trace> Evaluator<'s, 'c, T> {
             Choice::Split { by, salt, ranges } => (by, salt, ranges),
         };
         let mut buffer = KeyBuffer::default();
-        let key = self.bucketing_key(by, &mut buffer)?;
+        let key = self.bucketing_key(by, &mut buffer);
+        if key.is_err() {
+            self.trace.unplaced(rule.unwrap_or(FALLTHROUGH), by);
+        }
+        let key = key?;
         let bucket = salt.bucket(key);
         let at = ranges.iter().position(|(end, _)| *end > bucket).unwrap_or_default();
         let variation = ranges.get(at).map_or(flag.off, |(_, variation)| *variation as usize);
@@ -380,7 +381,12 @@ impl<'s, 'c, T: Trace> Evaluator<'s, 'c, T> {
         rule: Option<&'s str>,
     ) -> Result<Evaluation<'s>, ErrorCode> {
         let evaluation = flag.evaluation(variation, reason, rule, self.state)?;
-        self.trace.serve(evaluation.variation);
+        let place = match reason {
+            Reason::Disabled | Reason::PrerequisiteFailed => OFF,
+            Reason::TargetingMatch => rule.unwrap_or(TARGETS),
+            _ => FALLTHROUGH,
+        };
+        self.trace.serve(place, evaluation.variation);
         Ok(evaluation)
     }
 }

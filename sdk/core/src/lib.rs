@@ -14,6 +14,7 @@ mod compile;
 mod condition;
 mod context;
 mod evaluate;
+mod explain;
 mod fault;
 mod flag;
 mod instant;
@@ -36,6 +37,7 @@ pub use clause::{Clause, Condition};
 pub use compile::CompiledFlag;
 pub use context::{Context, TARGETING_KEY};
 pub use evaluate::{Assignment, ErrorCode, Evaluation, Reason};
+pub use explain::Explanation;
 pub use fault::Fault;
 pub use flag::{
     Arm, FALLTHROUGH, Flag, Layer, Prerequisite, Release, Rule, Serve, Split, Target, Variation, WatchedMetric,

@@ -1,7 +1,8 @@
 use serde_json::Value;
 
+use crate::ErrorCode;
 use crate::compile::{CompiledFlag, CompiledPrerequisite};
-use crate::{ErrorCode, Evaluation};
+use crate::context::Attribute;
 
 /// What came of a clause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,10 +34,9 @@ pub(crate) struct Placed<'e> {
 /// looked at are not told.
 pub(crate) trait Trace {
     fn flag(&mut self, _flag: &CompiledFlag) {}
-    fn flag_done(&mut self, _result: &Result<Evaluation<'_>, ErrorCode>) {}
     fn kill_switch(&mut self, _enabled: bool) {}
     fn prerequisite(&mut self, _prerequisite: &CompiledPrerequisite) {}
-    fn prerequisite_done(&mut self, _served: Option<&str>, _holds: bool) {}
+    fn prerequisite_done(&mut self, _served: Result<&str, ErrorCode>, _holds: bool) {}
     fn target(&mut self, _key: Option<&str>, _variation: Option<&str>) {}
     fn rule(&mut self, _at: usize) {}
     fn rule_done(&mut self, _matched: bool) {}
@@ -50,7 +50,9 @@ pub(crate) trait Trace {
     fn segment_done(&mut self, _why: Membership) {}
     fn layer(&mut self, _placed: &Placed<'_>, _inside: bool) {}
     fn split(&mut self, _place: &str, _placed: &Placed<'_>, _range: (u32, u32), _variation: &str) {}
-    fn serve(&mut self, _variation: &str) {}
+    /// The context has no key for a split.
+    fn unplaced(&mut self, _place: &str, _by: &Attribute) {}
+    fn serve(&mut self, _place: &str, _variation: &str) {}
 }
 
 /// Why a key is in a segment or is not.
