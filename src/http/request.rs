@@ -20,13 +20,38 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// The id of a request, in its extensions.
+/// The id of a request, in its extensions: as it goes into the answer's head.
 #[derive(Clone, Debug)]
-struct RequestId(String);
+struct RequestId(HeaderValue);
+
+impl RequestId {
+    /// The one that the request came with, or a new one.
+    fn of(headers: &HeaderMap) -> Self {
+        Self::accepted(headers).unwrap_or_else(Self::random)
+    }
+
+    fn accepted(headers: &HeaderMap) -> Option<Self> {
+        let value = headers.get(REQUEST_ID)?;
+        let id = value.to_str().ok()?;
+        let fine = (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+        fine.then(|| Self(value.clone()))
+    }
+
+    fn random() -> Self {
+        let mut buffer = Uuid::encode_buffer();
+        let text = Uuid::now_v7().hyphenated().encode_lower(&mut buffer);
+        // Hexadecimal digits and hyphens may stand in a head.
+        Self(HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("unknown")))
+    }
+
+    fn text(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+}
 
 /// The id of a request that passed [`surround`].
 pub fn id(request: &HttpRequest) -> String {
-    request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default()
+    request.extensions().get::<RequestId>().map(|id| id.text().to_owned()).unwrap_or_default()
 }
 
 /// From where a request comes.
@@ -49,8 +74,8 @@ pub async fn surround(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let started = Instant::now();
-    let id = accepted_id(request.headers()).unwrap_or_else(|| Uuid::now_v7().to_string());
-    request.extensions_mut().insert(RequestId(id.clone()));
+    let id = RequestId::of(request.headers());
+    request.extensions_mut().insert(id.clone());
     let mut response = if names_nul(request.uri()) {
         let error = Error::Malformed("the address has U+0000 in it, which nothing here is named with".to_owned());
         request.into_response(HttpResponse::from_error(error))
@@ -58,27 +83,21 @@ pub async fn surround(
         next.call(request).await?.map_into_boxed_body()
     };
     if response.status().is_client_error() || response.status().is_server_error() {
-        response = documented(response, &id);
+        response = documented(response, id.text());
     }
     let status = response.status();
     let request = response.request();
     let took = started.elapsed();
     traffic.record(request, status, took);
     let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
-    tracing::debug!(request_id = id, method = %request.method(), path = request.path(), status = status.as_u16(), milliseconds, "request answered");
-    dress(response.headers_mut(), &id);
+    tracing::debug!(request_id = id.text(), method = %request.method(), path = request.path(), status = status.as_u16(), milliseconds, "request answered");
+    dress(response.headers_mut(), id);
     Ok(response)
 }
 
 /// Whether something in the path or the query is U+0000, once decoded. PostgreSQL keeps no text that has it.
 fn names_nul(uri: &Uri) -> bool {
     uri.path_and_query().is_some_and(|address| address.as_str().contains("%00"))
-}
-
-fn accepted_id(headers: &HeaderMap) -> Option<String> {
-    let id = headers.get(REQUEST_ID)?.to_str().ok()?;
-    let fine = (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-    fine.then(|| id.to_owned())
 }
 
 /// Gives an error without a document its document, or its page where a person is looking.
@@ -117,7 +136,8 @@ fn log(error: &Error, path: &str, request_id: &str) {
     }
 }
 
-fn dress(headers: &mut HeaderMap, id: &str) {
+fn dress(headers: &mut HeaderMap, id: RequestId) {
+    headers.reserve(6);
     let mut set = |name: HeaderName, value: &'static str| {
         headers.insert(name, HeaderValue::from_static(value));
     };
@@ -128,9 +148,7 @@ fn dress(headers: &mut HeaderMap, id: &str) {
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
-    if let Ok(value) = HeaderValue::from_str(id) {
-        headers.insert(REQUEST_ID, value);
-    }
+    headers.insert(REQUEST_ID, id.0);
 }
 
 /// Answers a path that no route has.
