@@ -5,7 +5,9 @@
 //! open, each with one request under way.
 
 mod bare;
+mod case;
 mod client;
+#[expect(dead_code, reason = "another benchmark starts it again")]
 mod place;
 mod report;
 #[path = "../rounds.rs"]
@@ -13,7 +15,6 @@ mod report;
 mod rounds;
 
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
@@ -55,13 +56,10 @@ fn main() -> anyhow::Result<()> {
 }
 
 async fn measure(plan: &Plan) -> anyhow::Result<Report> {
-    let place = Place::start().await.context("the program did not start")?;
+    let place = Place::start(case::FLAGS).await.context("the program did not start")?;
     let mut report = Report::default();
-    for case in place.cases() {
+    for case in case::cases(&place.key) {
         let answer = client::exchange(place.address(), &case.request).await?;
-        if answer.status == 404 {
-            continue;
-        }
         if answer.status != 200 {
             bail!("{} answers {}: {}", case.title, answer.status, String::from_utf8_lossy(&answer.body));
         }
@@ -86,21 +84,6 @@ async fn measure(plan: &Plan) -> anyhow::Result<Report> {
         report.add(case.title, answer.body.len(), case.target, bare, ours);
     }
     Ok(report)
-}
-
-/// A request that is measured.
-struct Case {
-    title: &'static str,
-    request: Request,
-    /// The share of the bare handler's requests per second that is to be reached.
-    target: f64,
-    /// Whether an answer is right.
-    check: fn(&serde_json::Value) -> anyhow::Result<()>,
-}
-
-/// A port that nothing listens on just now.
-fn free_address() -> anyhow::Result<SocketAddr> {
-    Ok(std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
 }
 
 /// Processor time that a process has used, in seconds. Linux counts it in hundredths.

@@ -1,4 +1,4 @@
-//! The real program on a fresh SQLite store, with a hundred flags in it.
+//! The real program on a fresh SQLite store, with some flags in it.
 
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
@@ -9,19 +9,16 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::client::{self, Request};
-use super::{Case, free_address};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_bellwether");
 const PATIENCE: Duration = Duration::from_secs(30);
-/// Flags in the environment.
-const FLAGS: usize = 100;
-
 /// The server, which ends with its value.
 pub(crate) struct Place {
     child: Child,
     address: SocketAddr,
     token: String,
-    key: String,
+    pub(crate) key: String,
+    url: String,
     _folder: TempDir,
 }
 
@@ -33,9 +30,23 @@ impl Drop for Place {
     }
 }
 
+fn serve(address: SocketAddr, url: &str) -> anyhow::Result<Child> {
+    Ok(Command::new(PROGRAM)
+        .args(["serve", "--workers", "1", "--listen", &address.to_string(), "--database-url", url])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()?)
+}
+
+/// A port that nothing listens on just now.
+fn free_address() -> anyhow::Result<SocketAddr> {
+    Ok(std::net::TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0))?.local_addr()?)
+}
+
 impl Place {
-    /// Sets a store up, starts the program on it with one worker and makes the flags.
-    pub(crate) async fn start() -> anyhow::Result<Self> {
+    /// Sets a store up, starts the program on it with one worker and makes so many flags.
+    pub(crate) async fn start(flags: usize) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let url = format!("sqlite://{}", folder.path().join("bellwether.db").display());
         let init = Command::new(PROGRAM).args(["init", "--json", "--database-url", &url]).output()?;
@@ -45,19 +56,21 @@ impl Place {
             Ok(secrets.pointer(pointer).and_then(Value::as_str).context("a secret")?.to_owned())
         };
         let address = free_address()?;
-        let child = Command::new(PROGRAM)
-            .args(["serve", "--workers", "1", "--listen", &address.to_string(), "--database-url", &url])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()?;
         let (token, key) = (secret("/token")?, secret("/environments/production/server_key")?);
-        let place = Self { child, address, token, key, _folder: folder };
+        let place = Self { child: serve(address, &url)?, address, token, key, url, _folder: folder };
         place.wait().await?;
-        for number in 0..FLAGS {
+        for number in 0..flags {
             place.make_flag(number).await.with_context(|| format!("flag {number}"))?;
         }
         Ok(place)
+    }
+
+    /// Ends the program and starts it on what it has stored.
+    pub(crate) async fn start_again(&mut self) -> anyhow::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        self.child = serve(self.address, &self.url)?;
+        self.wait().await
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -92,7 +105,7 @@ impl Place {
 
     /// A flag as there are in an application: every second one with a rollout, the others with two rules.
     async fn make_flag(&self, number: usize) -> anyhow::Result<()> {
-        let key = format!("feature.{number:03}");
+        let key = format!("feature.{number:05}");
         let flag = json!({"key": key, "type": "boolean", "client_visible": true});
         self.change("POST", "/api/v1/projects/default/flags", &flag).await?;
         let path = format!("/api/v1/projects/default/environments/production/flags/{key}");
@@ -108,42 +121,5 @@ impl Place {
             "enabled": true, "off_variation": "off", "rules": rules, "fallthrough": {"variation": "off"},
         });
         self.change("PUT", &path, &json!({"configuration": configuration})).await
-    }
-
-    /// What is measured.
-    pub(crate) fn cases(&self) -> Vec<Case> {
-        let context = json!({"context": {
-            "targetingKey": "user-04711", "country": "NO", "plan": "pro", "email": "somebody@example.com",
-            "language": "nb", "device": "phone", "os": "linux", "version": "4.2.1", "role": "editor",
-        }});
-        let request = |path: &str| Request {
-            method: "POST",
-            path: path.to_owned(),
-            token: self.key.clone(),
-            body: context.to_string(),
-        };
-        vec![
-            Case {
-                title: "OFREP, one flag",
-                request: request("/ofrep/v1/evaluate/flags/feature.000"),
-                target: 0.50,
-                check: |answer| {
-                    let right = answer["reason"] == "SPLIT" && answer["value"].is_boolean();
-                    ensure!(right, "{answer}");
-                    Ok(())
-                },
-            },
-            Case {
-                title: "OFREP, 100 flags",
-                request: request("/ofrep/v1/evaluate/flags"),
-                target: 0.20,
-                check: |answer| {
-                    let flags = answer["flags"].as_array().context("flags")?;
-                    let wrong = flags.iter().filter(|flag| !flag["value"].is_boolean()).count();
-                    ensure!(flags.len() == FLAGS && wrong == 0, "{answer}");
-                    Ok(())
-                },
-            },
-        ]
     }
 }
