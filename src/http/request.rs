@@ -20,6 +20,15 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/// What keeps browsers from being too helpful with an answer. Constants, as a text is checked when it becomes a value.
+const SAFETY: [(HeaderName, HeaderValue); 4] = [
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
+];
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
 /// The id of a request, in its extensions: as it goes into the answer's head.
 #[derive(Clone, Debug)]
 struct RequestId(HeaderValue);
@@ -138,15 +147,11 @@ fn log(error: &Error, path: &str, request_id: &str) {
 
 fn dress(headers: &mut HeaderMap, id: RequestId) {
     headers.reserve(6);
-    let mut set = |name: HeaderName, value: &'static str| {
-        headers.insert(name, HeaderValue::from_static(value));
-    };
-    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    set(header::REFERRER_POLICY, "no-referrer");
-    set(header::X_FRAME_OPTIONS, "DENY");
-    set(header::CONTENT_SECURITY_POLICY, POLICY);
+    for (name, value) in SAFETY {
+        headers.insert(name, value);
+    }
     if !headers.contains_key(header::CACHE_CONTROL) {
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::CACHE_CONTROL, NO_STORE);
     }
     headers.insert(REQUEST_ID, id.0);
 }

@@ -70,7 +70,7 @@ on_both!(an_address_of_its_own_takes_no_credential, async |app| {
     assert_eq!(answer.status, 200);
     assert_eq!(value(&answer, EVALUATIONS), Some(0.0));
     // Nothing else is there, whoever asks.
-    for path in ["/", "/health", FLAGS, "/ui", "/api/v1/projects"] {
+    for path in ["/", "/health", FLAGS, "/api/v1/projects"] {
         app.get_openly(path).await.await.problem(404, "not_found");
     }
     app.get("/metrics").by_nobody().await.problem(401, "unauthenticated");
