@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 
-use client::{Load, Request};
+use client::Load;
 use place::Place;
 use report::{Report, Series};
 
