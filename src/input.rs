@@ -199,8 +199,7 @@ impl MergeWithError<Reject> for Faults {
     }
 }
 
-/// The JSON Pointer of a place in a document.
-pub fn pointer(location: ValuePointerRef<'_>) -> String {
+fn pointer(location: ValuePointerRef<'_>) -> String {
     match location {
         ValuePointerRef::Origin => String::new(),
         ValuePointerRef::Key { key, prev } => {

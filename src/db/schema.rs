@@ -54,6 +54,12 @@ diesel::table! {
 }
 
 diesel::table! {
+    flag_references (flag_id, environment_id, kind, target) {
+        flag_id -> BigInt, environment_id -> BigInt, kind -> Text, target -> Text,
+    }
+}
+
+diesel::table! {
     flag_versions (flag_id, environment_id, version) {
         flag_id -> BigInt, environment_id -> BigInt, version -> BigInt, revision -> BigInt, configuration -> Text,
         at -> Text, actor -> Text, action -> Text, reason -> Text, request_id -> Text,
@@ -103,6 +109,9 @@ diesel::table! {
     }
 }
 
+diesel::joinable!(flag_references -> flags (flag_id));
+diesel::joinable!(flag_references -> environments (environment_id));
+
 diesel::allow_tables_to_appear_in_same_query!(
     projects,
     environments,
@@ -110,5 +119,6 @@ diesel::allow_tables_to_appear_in_same_query!(
     credentials,
     flags,
     flag_configurations,
+    flag_references,
     canaries,
 );

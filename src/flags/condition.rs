@@ -1,20 +1,20 @@
 //! Conditions of rules as they are sent: clauses, and groups of them.
 
-use bellwether_core::{Clause, Condition, Fault, Operator};
-use deserr::{Deserr, ValuePointerRef};
+use bellwether_core::{Clause, Condition, Fault, Operator, TARGETING_KEY};
+use deserr::Deserr;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use crate::input::{Faults, Reject, pointer};
+use crate::input::Faults;
 
 /// A clause or a group: every member that either may have.
 #[derive(Clone, Debug, Deserr)]
-#[deserr(error = Faults, deny_unknown_fields, validate = one_form -> Faults)]
+#[deserr(error = Faults, deny_unknown_fields)]
 pub(super) struct ConditionInput {
     #[deserr(default)]
     attribute: Option<String>,
-    #[deserr(default, try_from(Option<String>) = operator -> Reject)]
-    op: Option<Operator>,
+    #[deserr(default)]
+    op: Option<String>,
     #[deserr(default)]
     values: Option<Vec<Value>>,
     #[deserr(default)]
@@ -80,60 +80,70 @@ pub(super) struct ClauseShape {
     ignore_case: bool,
 }
 
-fn operator(name: Option<String>) -> Result<Option<Operator>, Reject> {
-    let Some(name) = name else { return Ok(None) };
+fn operator(name: &str) -> Result<Operator, String> {
     let known = Operator::ALL.into_iter().find(|operator| operator.name() == name);
-    let names = || Operator::ALL.map(Operator::name).join(", ");
-    known.map(Some).ok_or_else(|| Reject(format!("`{name}` is none of {}", names())))
-}
-
-/// Either the members of a clause or one group.
-fn one_form(input: ConditionInput, location: ValuePointerRef<'_>) -> Result<ConditionInput, Faults> {
-    let groups = [input.all.is_some(), input.any.is_some(), input.none.is_some()];
-    let groups = groups.into_iter().filter(|given| *given).count();
-    let of_clause = [
-        ("attribute", input.attribute.is_some()),
-        ("op", input.op.is_some()),
-        ("values", input.values.is_some()),
-        ("negate", input.negate.is_some()),
-        ("ignore_case", input.ignore_case.is_some()),
-    ];
-    let at = pointer(location);
-    let faults: Vec<_> = match groups {
-        0 => {
-            let required = of_clause.into_iter().take(2).filter(|(_, given)| !given);
-            required.map(|(name, _)| Fault::new(format!("{at}/{name}"), "is required")).collect()
-        }
-        1 => {
-            let strange = of_clause.into_iter().filter(|(_, given)| *given);
-            strange.map(|(name, _)| Fault::new(format!("{at}/{name}"), "does not go with a group of clauses")).collect()
-        }
-        _ => vec![Fault::new(at, "one of `all`, `any` and `none`: put one into another")],
-    };
-    if faults.is_empty() { Ok(input) } else { Err(Faults(faults)) }
+    known.ok_or_else(|| format!("`{name}` is none of {}", Operator::ALL.map(Operator::name).join(", ")))
 }
 
 impl ConditionInput {
-    /// The conditions as they are kept.
-    pub(super) fn conditions(all: Vec<Self>) -> Vec<Condition> {
-        all.into_iter().filter_map(Self::condition).collect()
+    /// The conditions as they are kept, and the faults of their form with pointers below `at`. What is at fault always
+    /// holds, so that everything else can be checked where it is compiled.
+    pub(super) fn conditions(all: Vec<Self>, at: &str, faults: &mut Vec<Fault>) -> Vec<Condition> {
+        let all = all.into_iter().enumerate();
+        all.map(|(index, input)| input.condition(&format!("{at}/{index}"), faults)).collect()
     }
 
-    fn condition(self) -> Option<Condition> {
-        let groups = [
-            (self.all, Condition::All as fn(Vec<Condition>) -> Condition),
-            (self.any, Condition::Any),
-            (self.none, Condition::None),
+    fn condition(self, at: &str, faults: &mut Vec<Fault>) -> Condition {
+        let before = faults.len();
+        let mut fault = |name: &str, message: &str| faults.push(Fault::new(format!("{at}{name}"), message));
+        let of_clause = [
+            ("/attribute", self.attribute.is_some()),
+            ("/op", self.op.is_some()),
+            ("/values", self.values.is_some()),
+            ("/negate", self.negate.is_some()),
+            ("/ignore_case", self.ignore_case.is_some()),
         ];
-        if let Some((group, form)) = groups.into_iter().find_map(|(group, form)| Some((group?, form))) {
-            return Some(form(Self::conditions(group)));
+        let groups: [(_, _, Form); 3] = [
+            ("all", self.all, Condition::All),
+            ("any", self.any, Condition::Any),
+            ("none", self.none, Condition::None),
+        ];
+        let mut groups = groups.into_iter().filter_map(|(name, group, form)| Some((name, group?, form)));
+        if let Some((name, group, form)) = groups.next() {
+            if groups.next().is_some() {
+                fault("", "one of `all`, `any` and `none`: put one into another");
+                return stand_in();
+            }
+            for (member, _) in of_clause.into_iter().filter(|(_, given)| *given) {
+                fault(member, "does not go with a group of clauses");
+            }
+            return form(Self::conditions(group, &format!("{at}/{name}"), faults));
         }
-        Some(Condition::Clause(Clause {
-            attribute: self.attribute?,
-            op: self.op?,
-            values: self.values.unwrap_or_default(),
-            negate: self.negate.unwrap_or_default(),
-            ignore_case: self.ignore_case.unwrap_or_default(),
-        }))
+        for (member, _) in of_clause.into_iter().take(2).filter(|(_, given)| !given) {
+            fault(member, "is required");
+        }
+        let op = self.op.as_deref().map(operator);
+        if let Some(Err(message)) = &op {
+            fault("/op", message);
+        }
+        match (self.attribute, op) {
+            (Some(attribute), Some(Ok(op))) if faults.len() == before => Condition::Clause(Clause {
+                attribute,
+                op,
+                values: self.values.unwrap_or_default(),
+                negate: self.negate.unwrap_or_default(),
+                ignore_case: self.ignore_case.unwrap_or_default(),
+            }),
+            _ => stand_in(),
+        }
     }
+}
+
+/// Makes a group of its parts.
+type Form = fn(Vec<Condition>) -> Condition;
+
+/// In place of what is at fault.
+fn stand_in() -> Condition {
+    let (attribute, op) = (TARGETING_KEY.to_owned(), Operator::Exists);
+    Condition::Clause(Clause { attribute, op, values: Vec::new(), negate: false, ignore_case: false })
 }

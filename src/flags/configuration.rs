@@ -266,7 +266,8 @@ impl ConfigurationDocument {
             let id = rule.id.unwrap_or_else(|| format!("r{}", Alphanumeric.sample_string(&mut rand::rng(), 8)));
             let at = format!("/configuration/rules/{index}/serve");
             let serve = rule.serve.serve(variations, old.serve(&id), &at, &mut faults);
-            let clauses = ConditionInput::conditions(rule.clauses);
+            let at = format!("/configuration/rules/{index}/clauses");
+            let clauses = ConditionInput::conditions(rule.clauses, &at, &mut faults);
             rules.push(Rule { id, description: rule.description, clauses, serve });
         }
         let at = "/configuration/fallthrough";

@@ -184,7 +184,7 @@ fn of_version(connection: &mut Connection<'_>, edited: &Edited, version: u64) ->
         }));
     };
     let configuration = kept.configuration;
-    let faults = publish::faults(&edited.flag, &edited.record, configuration.clone(), "/configuration");
+    let faults = publish::faults(connection, &edited.flag, &edited.record, configuration.clone(), "/configuration")?;
     Error::unless_empty(faults)?;
     Ok(configuration)
 }

@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::archive::takes_back;
 use super::history::Cause;
 use super::publish::{self, Published};
+use super::references;
 use super::store::{self, ConfigurationRecord, FlagRecord};
 use super::{Configuration, DefinitionInput, FlagView, NewFlag};
 use crate::access::{Caller, Role};
@@ -137,6 +138,7 @@ pub(super) fn patch_definition(
     };
     Error::unless_empty(fault.into_iter().collect())?;
     let back = flag.archived_at.take().filter(|_| back);
+    Error::unless_empty(references::lost_variations(connection, &flag, &definition.variations)?)?;
     if definition == flag.definition && back.is_none() {
         return Ok((flag.into(), Vec::new()));
     }
@@ -149,6 +151,9 @@ pub(super) fn patch_definition(
     store::update_flag(connection, &flag)?;
     let flags = std::slice::from_ref(&flag);
     let cause = Cause::new(action, caller);
+    if back.is_some() {
+        check_references(connection, &project, &flag)?;
+    }
     let published = if seen { republish(connection, caller, &project, flags, &cause)? } else { Vec::new() };
     let mut changes = audit::diff(&before, &serde_json::to_value(&flag.definition)?);
     changes.extend(back.map(|since| FieldChange {
@@ -158,6 +163,17 @@ pub(super) fn patch_definition(
     }));
     audit::record(connection, caller, Entry { changes, ..about(&project, key, action) })?;
     Ok((flag.into(), published))
+}
+
+/// Whether what a flag names everywhere is there: it may have gone while the flag was archived.
+fn check_references(connection: &mut Connection<'_>, project: &Project, flag: &FlagRecord) -> Result<()> {
+    let mut faults = Vec::new();
+    for environment in projects::environments(connection, &project.key)? {
+        let record = store::find_configuration(connection, flag.id, environment.id)?;
+        let (configuration, prefix) = (record.configuration.clone(), format!("/environments/{}", environment.key));
+        faults.extend(publish::faults(connection, flag, &record, configuration, &prefix)?);
+    }
+    Error::unless_empty(faults)
 }
 
 /// Gives every environment the flags as they are now defined, all in one revision of each.

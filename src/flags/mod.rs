@@ -19,6 +19,7 @@ pub mod pages;
 mod preview;
 mod publish;
 mod reconcile;
+mod references;
 mod rollout;
 mod service;
 pub mod share;

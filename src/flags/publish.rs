@@ -8,6 +8,7 @@ use bellwether_core::{Change, CompiledFlag, Fault, Flag, ObjectKind, RawValue, d
 use super::Configuration;
 use super::history::Cause;
 use super::live::KEPT_CHANGES;
+use super::references;
 use super::store::{self, ConfigurationRecord, FlagRecord};
 use crate::db::Connection;
 use crate::error::{Error, Result};
@@ -45,14 +46,21 @@ pub(super) fn render(flag: &FlagRecord, record: &mut ConfigurationRecord, prefix
     Ok(())
 }
 
-/// What is wrong with the flag if it were served like this, with pointers below `prefix`.
+/// What is wrong with the flag if it were served like this, and with what it names, with pointers below `prefix`.
 pub(super) fn faults(
+    connection: &mut Connection<'_>,
     flag: &FlagRecord,
     record: &ConfigurationRecord,
     configuration: Configuration,
     prefix: &str,
-) -> Vec<Fault> {
-    compiled(served(flag, &ConfigurationRecord { configuration, ..record.clone() }), prefix)
+) -> Result<Vec<Fault>> {
+    let served = served(flag, &ConfigurationRecord { configuration, ..record.clone() });
+    let named = references::faults(connection, flag, record.environment_id, &served)?;
+    let mut faults = compiled(served, prefix);
+    let named = named.into_iter().map(|fault| place(fault, prefix));
+    let new: Vec<_> = named.filter(|named| faults.iter().all(|fault| fault.pointer != named.pointer)).collect();
+    faults.extend(new);
+    Ok(faults)
 }
 
 fn served(flag: &FlagRecord, record: &ConfigurationRecord) -> Flag {

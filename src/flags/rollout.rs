@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::change::Edited;
 use super::{Configuration, ConfigurationDocument, publish, share};
+use crate::db::Connection;
 use crate::error::{Error, Result};
 use crate::input::{self, Faults, Members};
 
@@ -41,13 +42,13 @@ pub enum Wanted {
 
 impl Wanted {
     /// The configuration that would come out.
-    pub(super) fn configuration(self, edited: &Edited) -> Result<Configuration> {
+    pub(super) fn configuration(self, connection: &mut Connection<'_>, edited: &Edited) -> Result<Configuration> {
         match self {
-            Self::Whole(document) => configuration(edited, document),
+            Self::Whole(document) => configuration(connection, edited, document),
             Self::Patch(patch) => {
                 let mut document = json!({"configuration": edited.view()?.configuration});
                 input::merge_patch(&mut document, patch);
-                configuration(edited, document)
+                configuration(connection, edited, document)
             }
             Self::Rollout(document) => input::read_then(document, |rollout| rolled_out(edited, &rollout)),
         }
@@ -63,10 +64,10 @@ impl Wanted {
 }
 
 /// The configuration that a document describes.
-fn configuration(edited: &Edited, document: Value) -> Result<Configuration> {
+fn configuration(connection: &mut Connection<'_>, edited: &Edited, document: Value) -> Result<Configuration> {
     input::read_then(document, |document: ConfigurationDocument| {
         let (next, mut faults) = document.configuration(&edited.definition().variations, edited.configuration());
-        faults.extend(publish::faults(&edited.flag, &edited.record, next.clone(), "/configuration"));
+        faults.extend(publish::faults(connection, &edited.flag, &edited.record, next.clone(), "/configuration")?);
         Error::unless_empty(faults)?;
         Ok(next)
     })

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::archive::Attached;
-use super::change::{Edited, Place, edit};
+use super::change::{Edited, Next, Place, edit, edit_as};
 use super::history::{self, Retention};
 use super::lifecycle::{create, find, lay_out, patch_definition};
 use super::overview::{self, Overview, Standing};
@@ -171,7 +171,20 @@ impl Flags {
         if_match: IfMatch,
         wanted: Wanted,
     ) -> Result<Configured> {
-        self.edit(caller, place, if_match, wanted.action(), move |edited| wanted.configuration(edited)).await
+        let caller = caller.clone();
+        let work = move |c: &mut Connection<'_>| {
+            let (view, published) = edit_as(c, &caller, &place, if_match, |c, edited| {
+                let action = wanted.action();
+                Ok(Next {
+                    configuration: wanted.configuration(c, edited)?,
+                    action,
+                    reason: String::new(),
+                    restored: None,
+                })
+            })?;
+            Ok((view, published.into_iter().collect()))
+        };
+        self.write(work).await
     }
 
     /// Who would move by such a change.
@@ -183,7 +196,7 @@ impl Flags {
         let work = move |c: &mut Connection<'_>| {
             let edited = Edited::find(c, &place)?;
             if_match.check(edited.record.version)?;
-            let next = wanted.configuration(&edited)?;
+            let next = wanted.configuration(c, &edited)?;
             edited.allows(&next)?;
             Ok(Preview::between(edited.configuration(), &next))
         };

@@ -1,3 +1,4 @@
+mod references;
 mod versions;
 
 use bellwether_core::{Release, ValueType};
@@ -10,6 +11,7 @@ use crate::db::schema::{flag_configurations, flags, outbox};
 use crate::db::{Connection, Timestamp, on_backend};
 use crate::error::{Error, Result};
 
+pub(super) use references::{ReferenceKind, dependents, references_in};
 pub(super) use versions::{VersionRecord, find_version, forget_versions, keep_version, versions};
 
 /// A flag, whatever the environment.
@@ -186,7 +188,7 @@ pub(super) fn configurations_in(connection: &mut Connection<'_>, environment: i6
 pub(super) fn insert_configuration(connection: &mut Connection<'_>, record: &ConfigurationRecord) -> Result<()> {
     let row = configuration_row(record)?;
     on_backend!(connection, |c| diesel::insert_into(flag_configurations::table).values(&row).execute(c))?;
-    Ok(())
+    references::keep(connection, record)
 }
 
 pub(super) fn update_configuration(connection: &mut Connection<'_>, record: &ConfigurationRecord) -> Result<()> {
@@ -202,12 +204,13 @@ pub(super) fn update_configuration(connection: &mut Connection<'_>, record: &Con
         flag_configurations::updated_by.eq(row.updated_by),
     ));
     on_backend!(connection, |c| update.execute(c))?;
-    Ok(())
+    references::keep(connection, record)
 }
 
 /// Removes a flag for good with its configurations and versions.
 pub(super) fn delete_flag(connection: &mut Connection<'_>, flag: i64) -> Result<()> {
     versions::delete(connection, flag)?;
+    references::delete(connection, flag)?;
     let configurations = flag_configurations::table.filter(flag_configurations::flag_id.eq(flag));
     on_backend!(connection, |c| diesel::delete(configurations).execute(c))?;
     on_backend!(connection, |c| diesel::delete(flags::table.find(flag)).execute(c))?;

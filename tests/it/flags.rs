@@ -7,6 +7,7 @@ mod faults;
 mod history;
 mod list;
 mod patch;
+mod prerequisites;
 mod preview;
 mod purge;
 mod rollout;

@@ -84,6 +84,12 @@ impl Condition {
         }
     }
 
+    /// The segments that it names.
+    pub fn segments(&self) -> impl Iterator<Item = &str> {
+        let references = self.clauses().into_iter().filter(|clause| clause.op == Operator::InSegment);
+        references.flat_map(|clause| clause.values.iter().filter_map(Value::as_str))
+    }
+
     /// Every clause in it, groups opened.
     pub fn clauses(&self) -> Vec<&Clause> {
         let mut found = Vec::new();

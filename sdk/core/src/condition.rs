@@ -36,8 +36,11 @@ fn compile(conditions: &[Condition], at: &str, depth: usize, faults: &mut Vec<Fa
     conditions.iter().enumerate().filter_map(one).collect()
 }
 
+/// Makes a group of its parts.
+type Form = fn(Box<[Test]>) -> Test;
+
 fn test(condition: &Condition, at: &str, depth: usize, faults: &mut Vec<Fault>) -> Option<Test> {
-    let (name, form): (_, fn(Box<[Test]>) -> Test) = match condition {
+    let (name, form): (_, Form) = match condition {
         Condition::Clause(clause) => return clause_test(clause, at, faults).map(Test::Clause),
         Condition::All(_) => ("all", Test::All),
         Condition::Any(_) => ("any", Test::Any),

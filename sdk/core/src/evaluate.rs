@@ -1,123 +1,12 @@
-use std::fmt;
-
-use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::bucket::{self, KeyBuffer};
-use crate::compile::{Choice, CompiledFlag, CompiledLayer, CompiledPrerequisite, CompiledServe};
+use crate::compiled::{Choice, CompiledFlag, CompiledLayer, CompiledPrerequisite, CompiledServe};
 use crate::condition::{ClauseTest, Test};
-use crate::context::Attribute;
+use crate::context::{Attribute, Found};
 use crate::matcher::Matcher;
 use crate::trace::{Membership, Outcome, Placed, Trace};
-use crate::{Context, FALLTHROUGH, Now, Release, State, limits};
-
-/// Why a value was served: OpenFeature's reasons, and one of our own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Reason {
-    /// The flag can only ever serve this value.
-    Static,
-    /// No target and no rule matched.
-    Default,
-    /// An individual target or a rule with one variation.
-    TargetingMatch,
-    /// A bucket of a percentage split.
-    Split,
-    /// The kill switch is off.
-    Disabled,
-    /// A prerequisite does not hold. By OFREP, which does not know it, this is `DISABLED`.
-    PrerequisiteFailed,
-    /// The caller's default, because of an error.
-    Error,
-}
-
-/// Why no value could be served: OpenFeature's error codes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
-#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum ErrorCode {
-    /// There is no flag of that key.
-    FlagNotFound,
-    /// A split needs a bucketing key that the context does not have.
-    TargetingKeyMissing,
-    /// The flag is of another type than was asked for.
-    TypeMismatch,
-    /// The request could not be parsed.
-    ParseError,
-    /// The context is not an object.
-    InvalidContext,
-    /// No flags have been received yet.
-    ProviderNotReady,
-    /// Anything else.
-    General,
-}
-
-impl Reason {
-    /// The name as it stands in the API.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Static => "STATIC",
-            Self::Default => "DEFAULT",
-            Self::TargetingMatch => "TARGETING_MATCH",
-            Self::Split => "SPLIT",
-            Self::Disabled => "DISABLED",
-            Self::PrerequisiteFailed => "PREREQUISITE_FAILED",
-            Self::Error => "ERROR",
-        }
-    }
-}
-
-impl ErrorCode {
-    /// The name as it stands in the API.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::FlagNotFound => "FLAG_NOT_FOUND",
-            Self::TargetingKeyMissing => "TARGETING_KEY_MISSING",
-            Self::TypeMismatch => "TYPE_MISMATCH",
-            Self::ParseError => "PARSE_ERROR",
-            Self::InvalidContext => "INVALID_CONTEXT",
-            Self::ProviderNotReady => "PROVIDER_NOT_READY",
-            Self::General => "GENERAL",
-        }
-    }
-}
-
-impl fmt::Display for ErrorCode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-/// What a flag served, borrowed from it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Evaluation<'f> {
-    /// The value of the variation.
-    pub value: &'f Value,
-    /// The variation's name.
-    pub variation: &'f str,
-    /// Why it was served.
-    pub reason: Reason,
-    /// The flag's version.
-    pub version: u64,
-    /// The environment's revision.
-    pub revision: u64,
-    /// The rule that decided, if one did.
-    pub rule: Option<&'f str>,
-    /// The release this evaluation counts for, if its own split served.
-    pub assignment: Option<Assignment<'f>>,
-}
-
-/// The arm of a release that a user was put in.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Assignment<'f> {
-    /// The release.
-    pub release: &'f Release,
-    /// The arm's name.
-    pub arm: &'f str,
-}
+use crate::{Assignment, Context, ErrorCode, Evaluation, FALLTHROUGH, Now, Reason, State, limits};
 
 /// What an explanation calls the places that are neither a rule nor the fallthrough.
 const OFF: &str = "off";
@@ -241,7 +130,7 @@ impl<'s, 'c, T: Trace> Evaluator<'s, 'c, T> {
     #[inline]
     fn clause(&mut self, clause: &ClauseTest) -> bool {
         self.trace.clause();
-        let found = clause.attribute.of(self.context);
+        let found = clause.attribute.find(self.context);
         let outcome = match (found, &clause.matcher) {
             (_, Matcher::Exists) if found.is_some() != clause.negate => Outcome::Matched,
             (_, Matcher::Exists) => Outcome::NotMatched,
@@ -252,27 +141,33 @@ impl<'s, 'c, T: Trace> Evaluator<'s, 'c, T> {
                 Some(_) => Outcome::NotMatched,
             },
         };
-        self.trace.clause_done(found, outcome);
+        self.trace.clause_done(found.map(|found| found.value), outcome);
         outcome.matched()
     }
 
     #[inline]
-    fn compare(&mut self, matcher: &Matcher, found: &Value) -> Option<bool> {
-        let now = self.now;
-        match found {
-            Value::Array(elements) if !matcher.takes_lists() => {
-                // Any element will do; elements of another type say nothing.
-                let mut any = elements.is_empty().then_some(false);
-                for element in elements {
-                    match matcher.compare(element, now, |segment, key| self.in_segment(segment, key)) {
-                        Some(true) => return Some(true),
-                        compared => any = any.or(compared),
-                    }
-                }
-                any
+    fn compare(&mut self, matcher: &Matcher, found: Found<'_>) -> Option<bool> {
+        match (matcher, found.value) {
+            (Matcher::In(values), Value::String(text)) => Some(values.contains_text(text, found.print)),
+            (matcher, Value::Array(elements)) if !matcher.takes_lists() => self.compare_any(matcher, elements),
+            (matcher, single) => {
+                let now = self.now;
+                matcher.compare(single, now, |segment, key| self.in_segment(segment, key))
             }
-            single => matcher.compare(single, now, |segment, key| self.in_segment(segment, key)),
         }
+    }
+
+    /// Any element will do; elements of another type say nothing.
+    fn compare_any(&mut self, matcher: &Matcher, elements: &[Value]) -> Option<bool> {
+        let now = self.now;
+        let mut any = elements.is_empty().then_some(false);
+        for element in elements {
+            match matcher.compare(element, now, |segment, key| self.in_segment(segment, key)) {
+                Some(true) => return Some(true),
+                compared => any = any.or(compared),
+            }
+        }
+        any
     }
 
     fn in_segment(&mut self, segment: &str, key: &str) -> bool {

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::compile::{CompiledFlag, CompiledPrerequisite};
+use crate::compiled::{CompiledFlag, CompiledPrerequisite};
 use crate::context::Attribute;
 use crate::evaluate::Evaluator;
 use crate::trace::{Membership, Outcome, Placed, Trace};

@@ -11,9 +11,11 @@ pub mod allocation;
 pub mod bucket;
 mod clause;
 mod compile;
+mod compiled;
 mod condition;
 mod context;
 mod evaluate;
+mod evaluation;
 mod explain;
 mod fault;
 mod flag;
@@ -34,9 +36,9 @@ mod version;
 pub mod window;
 
 pub use clause::{Clause, Condition};
-pub use compile::CompiledFlag;
+pub use compiled::CompiledFlag;
 pub use context::{Context, TARGETING_KEY};
-pub use evaluate::{Assignment, ErrorCode, Evaluation, Reason};
+pub use evaluation::{Assignment, ErrorCode, Evaluation, Reason};
 pub use explain::Explanation;
 pub use fault::Fault;
 pub use flag::{

@@ -1,12 +1,13 @@
 //! What an operator and its values are compiled to.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use ipnet::IpNet;
 use regex::Regex;
 use serde_json::Value;
 
 use crate::bucket::{self, KeyBuffer, Salt};
+use crate::context::Print;
 use crate::instant::{self, Now};
 use crate::texts::Texts;
 use crate::version::{OwnedVersion, Range, Version};
@@ -86,6 +87,12 @@ impl Scalars {
             numbers: numbers.into(),
             truths: values.iter().filter_map(Value::as_bool).collect(),
         }
+    }
+
+    /// As [`Matcher::compare`] of a string whose print is known.
+    #[inline]
+    pub(crate) fn contains_text(&self, text: &str, print: Print) -> bool {
+        self.texts.contains_printed(text, print)
     }
 
     #[inline]

@@ -1,6 +1,6 @@
 //! The values of a clause: what each operator takes, and what is wrong with what it is given.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use ipnet::IpNet;
 use regex::{Regex, RegexBuilder};

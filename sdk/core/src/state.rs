@@ -3,7 +3,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 use serde_json::value::RawValue;
 
-use crate::compile::CompiledFlag;
+use crate::compiled::CompiledFlag;
 use crate::evaluate::Evaluator;
 use crate::{
     Change, Context, Counts, ErrorCode, Evaluation, Fault, Flag, Now, ObjectKind, Refusal, Release, SegmentEntry,
@@ -69,8 +69,8 @@ impl State {
     /// # Errors
     /// A [`Refusal`] when an object can't be read, or counts or hash are not as announced.
     pub fn from_snapshot(snapshot: Snapshot) -> Result<Self, Refusal> {
-        let read = |json: &Box<RawValue>| SegmentEntry::read(json.get()).map(Arc::new);
-        let segments = snapshot.segments.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+        let segments = snapshot.segments.iter().map(|json| SegmentEntry::read(json.get()).map(Arc::new));
+        let segments = segments.collect::<Result<_, _>>()?;
         Self::with_segments(snapshot, segments)
     }
 

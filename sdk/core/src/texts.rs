@@ -4,6 +4,8 @@ use std::hash::{BuildHasher as _, Hasher as _};
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
+use crate::context::Print;
+
 /// Up to so many strings are compared one by one.
 const FEW: usize = 8;
 
@@ -12,6 +14,8 @@ const FEW: usize = 8;
 pub(crate) struct Texts {
     folded: bool,
     all: Box<[Box<str>]>,
+    /// Of each of them, while they are few and compared as they are.
+    prints: Box<[Print]>,
     /// Positions in `all`; none while they are few.
     index: Option<(DefaultHashBuilder, HashTable<u32>)>,
 }
@@ -25,9 +29,11 @@ impl Texts {
     pub(crate) fn new(texts: impl IntoIterator<Item = String>, ignore_case: bool) -> Self {
         let fold = |text: String| if ignore_case { lower(&text).collect() } else { text };
         let all: Box<[Box<str>]> = texts.into_iter().map(|text| fold(text).into()).collect();
-        let mut texts = Self { folded: ignore_case, all, index: None };
+        let mut texts = Self { folded: ignore_case, all, prints: Box::default(), index: None };
         if texts.all.len() > FEW {
             texts.index = Some(texts.indexed());
+        } else if !ignore_case {
+            texts.prints = texts.all.iter().map(|text| Print::of(text)).collect();
         }
         texts
     }
@@ -57,8 +63,14 @@ impl Texts {
         if self.folded { lower(text).eq(kept.chars()) } else { kept == text }
     }
 
-    /// Whether `text` is one of them.
+    /// As [`Texts::contains`], where the print of `text` is known.
     #[inline]
+    pub(crate) fn contains_printed(&self, text: &str, print: Print) -> bool {
+        let same = |(known, kept): (&Print, &Box<str>)| *known == print && (print.tells() || **kept == *text);
+        if self.prints.is_empty() { self.contains(text) } else { self.prints.iter().zip(&self.all).any(same) }
+    }
+
+    /// Whether `text` is one of them.
     pub(crate) fn contains(&self, text: &str) -> bool {
         match &self.index {
             None => self.all.iter().any(|kept| self.equal(kept, text)),

@@ -1,7 +1,7 @@
 use serde_json::Value;
 
 use crate::ErrorCode;
-use crate::compile::{CompiledFlag, CompiledPrerequisite};
+use crate::compiled::{CompiledFlag, CompiledPrerequisite};
 use crate::context::Attribute;
 
 /// What came of a clause.

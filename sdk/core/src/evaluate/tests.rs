@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
-use crate::{Flag, Segment, Snapshot};
+use crate::{CompiledFlag, Flag, Segment, Snapshot};
 
 const NOW: Now = Now::At(1_795_255_200_000);
 

@@ -73,7 +73,7 @@ fn keys_of_a_segment_come_and_go() {
     assert_eq!(serde_json::to_string(&after.to_snapshot()).unwrap(), serde_json::to_string(&goal).unwrap());
 
     let compiled = Arc::new(SegmentEntry::of(segment(2, &["v", "w"])).unwrap());
-    let shared = state.apply_with(change.clone(), &[compiled.clone()]).unwrap();
+    let shared = state.apply_with(change.clone(), std::slice::from_ref(&compiled)).unwrap();
     assert!(Arc::ptr_eq(shared.segment("beta").unwrap(), &compiled));
     let unknown = State::from_snapshot(snapshot(1, &[("a", 1)], &[])).unwrap();
     assert!(matches!(unknown.apply(change), Err(Refusal::Segment { .. })));
