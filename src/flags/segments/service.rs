@@ -288,7 +288,7 @@ impl Segments {
             let (saving, counts) = (work.clone(), prepared.counts);
             let attempt = self.flags.write(move |c| saving.save(c, &base, prepared)).await?;
             if let Attempt::Done(view) = attempt {
-                return Ok(Changed { view, counts });
+                return Ok(Changed { view: *view, counts });
             }
         }
         // Others were always faster: nobody is while it is done in one transaction.
