@@ -23,9 +23,10 @@ use tree::File;
 const MAX_LINES: usize = 400;
 
 /// The domains, the lower first; those of one row may use each other.
-const DOMAINS: [&[&str]; 7] = [
+const DOMAINS: [&[&str]; 8] = [
     &["access", "audit"],
     &["projects"],
+    &["tokens", "usage"],
     &["flags", "segments"],
     &["stream"],
     &["measurements"],

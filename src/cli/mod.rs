@@ -1,11 +1,13 @@
 //! The command line: a file per command.
 
+mod client;
 mod demo;
 mod health;
 mod init;
 mod migrate;
 mod output;
 mod seed;
+mod segments;
 mod serve;
 
 use std::process::ExitCode;
@@ -39,6 +41,8 @@ enum Command {
     Seed(seed::Arguments),
     /// Bring the schema up to date, back one step, or show where it is.
     Migrate(migrate::Arguments),
+    /// Segments and their keys, by the API of a running server.
+    Segments(segments::Arguments),
     /// Ask a running server how it is.
     Health(health::Arguments),
 }
@@ -110,6 +114,7 @@ impl Command {
             Self::Init(arguments) => init::run(&arguments),
             Self::Seed(arguments) => seed::run(&arguments),
             Self::Migrate(arguments) => migrate::run(&arguments),
+            Self::Segments(arguments) => segments::run(&arguments).await,
             Self::Health(arguments) => health::run(&arguments).await,
         }
     }

@@ -27,6 +27,7 @@ pub mod message;
 mod needles;
 mod operands;
 mod operator;
+mod print;
 mod segment;
 mod snapshot;
 mod state;

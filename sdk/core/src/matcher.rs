@@ -7,10 +7,10 @@ use regex::Regex;
 use serde_json::Value;
 
 use crate::bucket::{self, KeyBuffer, Salt};
-use crate::context::Print;
 use crate::instant::{self, Now};
 use crate::limits;
 use crate::needles::Needles;
+use crate::print::Print;
 use crate::texts::Texts;
 use crate::version::{OwnedVersion, Range, Version};
 

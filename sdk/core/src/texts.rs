@@ -5,7 +5,7 @@ use std::hash::{BuildHasher as _, Hasher as _};
 
 use hashbrown::{DefaultHashBuilder, HashTable};
 
-use crate::context::Print;
+use crate::print::Print;
 
 /// Up to so many strings are compared one by one.
 const FEW: usize = 8;
@@ -69,12 +69,10 @@ impl Texts {
     /// As [`Texts::contains`], where the print of `text` is known.
     #[inline]
     pub(crate) fn contains_printed(&self, text: &str, print: Print) -> bool {
-        let mut known = self.prints.iter().zip(&self.all);
         if self.prints.is_empty() {
-            self.contains(text)
-        } else {
-            known.any(|(known, kept)| *known == print && (print.tells() || **kept == *text))
+            return self.contains(text);
         }
+        self.prints.contains(&print) && (print.tells() || self.contains(text))
     }
 
     /// Whether `text` is one of them.
