@@ -43,6 +43,7 @@ const ROWS: [&[&str]; 5] = [
         "rollOutFlag",
         "addTarget",
         "removeTarget",
+        "explainFlag",
         "listVersions",
         "restoreVersion",
         "changeFlags",
