@@ -26,6 +26,8 @@ use crate::measurements::Measurements;
 use crate::projects::{self, Projects};
 use crate::stream::api::Draining;
 use crate::stream::{Fleet, Reach};
+use crate::tokens::{self, Tokens};
+use crate::usage::Usage;
 use crate::{access, audit, flags, measurements, stream};
 
 /// How long requests that are under way may take to end when the server goes away, in seconds.
@@ -73,6 +75,8 @@ pub struct Services {
     pub audit: Audit,
     /// Projects and environments.
     pub projects: Projects,
+    /// Tokens.
+    pub tokens: Tokens,
     /// Flags.
     pub flags: Flags,
     /// Measurements.
@@ -133,13 +137,17 @@ impl App {
         let listener = bind(settings.listen)?;
         let store = open(&settings.database_url)?;
         let live = Live::load(store.clone()).map_err(StartError::Load)?;
-        let (measurements, ingest) = Measurements::start(store.clone(), live.clone(), settings.cut);
+        let known = store.read_now(Part::Configuration, flags::known).map_err(StartError::Load)?;
+        let known = |environment: i64, flag: &str| known.get(&environment).is_some_and(|flags| flags.contains(flag));
+        let (usage, counts) = Usage::start(store.clone(), known).map_err(StartError::Load)?;
+        let (measurements, ingest) = Measurements::start(store.clone(), live.clone(), settings.cut, usage.clone());
         let attached = Attached { users: canary::users, purge: canary::purge };
-        let flags = Flags::new(store.clone(), live, settings.history, attached);
+        let flags = Flags::new(store.clone(), live, (settings.history, settings.staleness), attached, usage);
         let access = Access::load(store.clone()).map_err(StartError::Load)?;
         let services = Services {
             audit: Audit::new(store.clone()),
             projects: Projects::new(store.clone(), access.clone()),
+            tokens: Tokens::new(store.clone(), access.clone()),
             access,
             canaries: Canaries::new(store.clone(), flags.clone(), measurements.clone()),
             flags,
@@ -150,11 +158,19 @@ impl App {
         let (draining, drained) = watch::channel(false);
         let (server, address) = listen(listener, services.clone(), Draining(drained.clone()))?;
         let reconcile = tokio::spawn(flags::reconcile(services.flags.live().clone(), drained.clone()));
+        let uses = tokio::spawn(access::keep_uses(services.access.clone(), drained.clone()));
         let guards = tokio::spawn(canary::runner::run(services.canaries.clone(), drained));
         let handle = server.handle();
         let serving = tokio::spawn(server);
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
-        Ok(Self { address, services, server: handle, serving, draining, tasks: vec![guards, reconcile, ingest] })
+        Ok(Self {
+            address,
+            services,
+            server: handle,
+            serving,
+            draining,
+            tasks: vec![guards, reconcile, uses, ingest, counts],
+        })
     }
 
     /// Ends the server: SDKs are told, requests under way get an answer, then the tasks end.
@@ -227,6 +243,7 @@ pub fn routes(config: &mut web::ServiceConfig, services: Services, draining: Dra
         .app_data(web::Data::new(services.access))
         .app_data(web::Data::new(services.audit))
         .app_data(web::Data::new(services.projects))
+        .app_data(web::Data::new(services.tokens))
         .app_data(web::Data::new(Segments::new(services.flags.clone())))
         .app_data(web::Data::new(services.flags))
         .app_data(web::Data::new(services.measurements))
@@ -248,6 +265,7 @@ pub fn routes(config: &mut web::ServiceConfig, services: Services, draining: Dra
         .service(
             web::scope("/api/v1")
                 .configure(projects::api::routes)
+                .configure(tokens::api::routes)
                 .configure(flags::api::routes)
                 .configure(audit::api::routes)
                 .configure(measurements::api::routes)

@@ -15,6 +15,11 @@ pub fn current() -> Now {
     Now::Of(|| now().timestamp_millis())
 }
 
+/// A moment that many evaluations have in common.
+pub fn at(time: DateTime<Utc>) -> Now {
+    Now::At(time.timestamp_millis())
+}
+
 /// A time as the API writes it: RFC 3339, UTC, six digits of a second.
 pub fn rfc3339(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()

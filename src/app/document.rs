@@ -8,7 +8,7 @@ use utoipa::OpenApi;
 use crate::http::assets::{self, Asset};
 use crate::http::openapi::{Callers, Part, document};
 use crate::http::{docs, health};
-use crate::{audit, canary, flags, measurements, projects, stream};
+use crate::{audit, canary, flags, measurements, projects, stream, tokens};
 
 const API: &str = "/api/v1";
 
@@ -75,6 +75,13 @@ fn parts() -> Vec<Part> {
             Callers::Staff,
             API,
             canary::api::document(),
+        ),
+        part(
+            "Tokens",
+            "Who may call: programs of ours, services, apps.",
+            Callers::Staff,
+            API,
+            tokens::api::Document::openapi(),
         ),
         part("Audit", "Who changed what, when and why.", Callers::Staff, API, audit::api::Document::openapi()),
         part(

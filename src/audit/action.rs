@@ -5,7 +5,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 /// Every action that is recorded, and what it means.
-pub const ACTIONS: [(&str, &str); 37] = [
+pub const ACTIONS: [(&str, &str); 40] = [
     ("canary.advance", "a canary came to its next stage"),
     ("canary.configure", "a canary's policy was written"),
     ("canary.delete", "a canary was removed"),
@@ -43,6 +43,9 @@ pub const ACTIONS: [(&str, &str); 37] = [
     ("session.create", "a user logged in"),
     ("session.delete", "a user logged out"),
     ("store.init", "the store got its first user and credentials"),
+    ("token.create", "a service token or a key was created"),
+    ("token.revoke", "a service token or a key was revoked"),
+    ("token.update", "a token's name or its origins were changed"),
 ];
 
 /// Whether [`ACTIONS`] has it.

@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::db::DatabaseUrl;
 use crate::error::Error;
 use crate::files;
-use crate::flags::Retention;
+use crate::flags::{Retention, Staleness};
 use crate::input::{self, Faults};
 use crate::measurements::Cut;
 
@@ -30,6 +30,8 @@ pub struct Settings {
     pub cut: Cut,
     /// How much of flags' history is kept.
     pub history: Retention,
+    /// When a flag counts as potentially stale.
+    pub staleness: Staleness,
 }
 
 /// Settings as they are given, each of them or none.
@@ -45,6 +47,8 @@ pub struct Given {
     pub grace_seconds: Option<u32>,
     /// Versions of a flag that are kept in each environment.
     pub history_versions: Option<u32>,
+    /// Days after which a flag counts as potentially stale.
+    pub stale_after_days: Option<u32>,
 }
 
 /// Settings that can't be used.
@@ -74,6 +78,8 @@ struct FileSettings {
     measurements: MeasurementSettings,
     #[deserr(default)]
     history: HistorySettings,
+    #[deserr(default)]
+    flags: FlagSettings,
 }
 
 #[derive(Debug, Default, Deserr)]
@@ -106,6 +112,13 @@ struct HistorySettings {
     versions: Option<u32>,
 }
 
+#[derive(Debug, Default, Deserr)]
+#[deserr(error = Faults, deny_unknown_fields)]
+struct FlagSettings {
+    #[deserr(default)]
+    stale_after_days: Option<u32>,
+}
+
 impl Given {
     /// These settings, and those of a TOML file where these leave something open.
     ///
@@ -126,6 +139,7 @@ impl Given {
             window_seconds: self.window_seconds.or(file.measurements.window_seconds),
             grace_seconds: self.grace_seconds.or(file.measurements.grace_seconds),
             history_versions: self.history_versions.or(file.history.versions),
+            stale_after_days: self.stale_after_days.or(file.flags.stale_after_days),
         })
     }
 
@@ -152,6 +166,12 @@ impl Given {
             faults.push(Fault::new("/history/versions", format!("is a number of versions from {least} to {most}")));
         }
         let history = Retention { versions };
+        let days = self.stale_after_days.unwrap_or(Staleness::default().days);
+        if !Staleness::DAYS.contains(&days) {
+            let (least, most) = (Staleness::DAYS.start(), Staleness::DAYS.end());
+            faults.push(Fault::new("/flags/stale_after_days", format!("is a number of days from {least} to {most}")));
+        }
+        let staleness = Staleness { days };
         let listen = self.listen.as_deref().unwrap_or(LISTEN).parse();
         let listen = listen.map_err(|_| {
             faults.push(Fault::new("/server/listen", "is an address with a port, like 127.0.0.1:8080"));
@@ -159,7 +179,7 @@ impl Given {
         let url = self.database_url.as_deref().unwrap_or(DATABASE_URL).parse::<DatabaseUrl>();
         let url = url.map_err(|error| faults.push(Fault::new("/store/database_url", error.to_string())));
         match (listen, url, faults.is_empty()) {
-            (Ok(listen), Ok(database_url), true) => Ok(Settings { listen, database_url, cut, history }),
+            (Ok(listen), Ok(database_url), true) => Ok(Settings { listen, database_url, cut, history, staleness }),
             _ => Err(ConfigError::Settings(faults)),
         }
     }

@@ -27,6 +27,7 @@ diesel::table! {
         id -> Text, kind -> Text, hash -> Text, name -> Text, role -> Nullable<Text>,
         environment_id -> Nullable<BigInt>, user_id -> Nullable<Text>,
         created_at -> Text, expires_at -> Nullable<Text>, revoked_at -> Nullable<Text>,
+        prefix -> Text, allowed_origins -> Text, version -> BigInt, last_used_at -> Nullable<Text>,
     }
 }
 
@@ -135,6 +136,13 @@ diesel::table! {
 diesel::table! {
     measurement_batches (environment_id, instance, sequence) {
         environment_id -> BigInt, instance -> Text, sequence -> BigInt, at -> Text,
+    }
+}
+
+diesel::table! {
+    flag_usage (environment_id, flag_key, variation) {
+        environment_id -> BigInt, flag_key -> Text, variation -> Text, evaluations -> BigInt, first_at -> Text,
+        last_at -> Text,
     }
 }
 

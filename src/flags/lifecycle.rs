@@ -10,7 +10,7 @@ use super::publish::{self, Published};
 use super::references;
 use super::segments::{self, Delta};
 use super::store::{self, ConfigurationRecord, FlagRecord};
-use super::{Configuration, DefinitionInput, FlagView, NewFlag};
+use super::{Configuration, Definition, DefinitionInput, FlagView, NewFlag};
 use crate::access::{Caller, Role};
 use crate::audit::{self, Entry, FieldChange};
 use crate::clock;
@@ -65,7 +65,7 @@ pub fn create(
         published.push(publish::publish(connection, environment.id, &[&record], &cause)?);
     }
     let view = FlagView::from(flag);
-    let changes = audit::whole(None, Some(serde_json::to_value(&view)?));
+    let changes = audit::whole(None, Some(view.recorded()?));
     audit::record(connection, caller, Entry { changes, ..about(&project, &view.key, "flag.create") })?;
     Ok((view, published))
 }
@@ -121,34 +121,63 @@ fn first_configuration(
     Ok(record)
 }
 
-/// Changes a flag by a merge patch. See [`super::Flags::patch`].
-pub(super) fn patch_definition(
+/// A flag with a merge patch in it, which is not saved.
+pub(super) struct Patched {
+    /// As it is.
+    pub(super) flag: FlagRecord,
+    /// As it would be defined.
+    pub(super) definition: Definition,
+    /// Whether it is brought back into use.
+    pub(super) back: bool,
+}
+
+impl Patched {
+    /// The flag as it would be.
+    pub(super) fn after(&self) -> FlagRecord {
+        let archived_at = self.flag.archived_at.filter(|_| !self.back);
+        FlagRecord { definition: self.definition.clone(), archived_at, ..self.flag.clone() }
+    }
+}
+
+/// What a merge patch would make of a flag.
+pub(super) fn patched(
     connection: &mut Connection<'_>,
-    caller: &Caller,
     (project, key): (&str, &str),
     if_match: IfMatch,
     mut patch: Value,
-) -> Result<Changed<FlagView>> {
-    let project = projects::project(connection, project)?;
-    let mut flag = find(connection, &project.key, key)?;
+) -> Result<Patched> {
+    let flag = find(connection, project, key)?;
     let (back, fault) = takes_back(&mut patch);
-    if back {
-        caller.require(Role::Operator)?;
-    }
     if flag.archived_at.is_some() && !back && fault.is_none() {
         return Err(Error::Conflict(format!("flag {key} is archived; PATCH archived: false brings it back")));
     }
     if_match.check(flag.version)?;
-    let before = serde_json::to_value(&flag.definition)?;
-    let mut document = before.clone();
+    let mut document = serde_json::to_value(&flag.definition)?;
     merge_patch(&mut document, patch);
     let definition = match input::read_then(document, |input: DefinitionInput| input.definition(flag.value_type)) {
         Err(Error::Invalid(faults)) => return Err(Error::Invalid(fault.into_iter().chain(faults).collect())),
         read => read?,
     };
     Error::unless_empty(fault.into_iter().collect())?;
-    let back = flag.archived_at.take().filter(|_| back);
     Error::unless_empty(references::lost_variations(connection, &flag, &definition.variations)?)?;
+    Ok(Patched { definition, back: back && flag.archived_at.is_some(), flag })
+}
+
+/// Changes a flag by a merge patch. See [`super::Flags::patch`].
+pub(super) fn patch_definition(
+    connection: &mut Connection<'_>,
+    caller: &Caller,
+    (project, key): (&str, &str),
+    if_match: IfMatch,
+    patch: Value,
+) -> Result<Changed<FlagView>> {
+    let project = projects::project(connection, project)?;
+    if takes_back(&mut patch.clone()).0 {
+        caller.require(Role::Operator)?;
+    }
+    let Patched { mut flag, definition, back } = patched(connection, (&project.key, key), if_match, patch)?;
+    let before = serde_json::to_value(&flag.definition)?;
+    let back = flag.archived_at.take().filter(|_| back);
     if definition == flag.definition && back.is_none() {
         return Ok((flag.into(), Vec::new()));
     }

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 use bellwether_core::message::FromServer;
-use bellwether_core::{Change, Counts, RawValue, SegmentEntry, Snapshot, State};
+use bellwether_core::{Change, Counts, Entry, RawValue, SegmentEntry, Snapshot, State};
 use tokio::sync::{Notify, broadcast};
 
 use super::encoding::Encoded;
@@ -43,6 +43,7 @@ pub struct Served {
     /// The flags.
     pub state: State,
     encoded: OnceLock<Encoded>,
+    by_key: OnceLock<Vec<Arc<Entry>>>,
 }
 
 /// What a reader that was away is to do.
@@ -56,7 +57,16 @@ pub enum CatchUp {
 
 impl Served {
     fn new(state: State) -> Self {
-        Self { state, encoded: OnceLock::new() }
+        Self { state, encoded: OnceLock::new(), by_key: OnceLock::new() }
+    }
+
+    /// Every flag, ordered by key; put in order once per revision.
+    pub fn by_key(&self) -> &[Arc<Entry>] {
+        self.by_key.get_or_init(|| {
+            let mut entries: Vec<_> = self.state.flags().cloned().collect();
+            entries.sort_unstable_by(|a, b| a.flag().key().cmp(b.flag().key()));
+            entries
+        })
     }
 
     /// Names the state: epoch and revision.
@@ -194,6 +204,11 @@ impl LiveEnvironment {
     /// The flags now.
     pub fn served(&self) -> arc_swap::Guard<Arc<Served>> {
         self.current.load()
+    }
+
+    /// The flags now, for longer than a glance.
+    pub fn served_for_long(&self) -> Arc<Served> {
+        self.current.load_full()
     }
 
     /// Changes from now on. One that lags behind by more than the queue is told so.

@@ -123,6 +123,8 @@ pub struct FlagRow {
     pub owner: String,
     /// Its tags.
     pub tags: Vec<String>,
+    /// Why it is potentially stale.
+    pub stale: Option<String>,
     /// A cell for each environment, in the order of the columns.
     pub cells: Vec<SwitchCell>,
     /// The versions of what it serves where it last changed.
@@ -165,6 +167,8 @@ pub struct ConfirmPage {
     pub shell: Shell,
     /// The switch that is to be turned.
     pub cell: SwitchCell,
+    /// Who would move, a sentence each.
+    pub movers: Vec<String>,
 }
 
 /// A short state: "on 25 %", "canary 2/5 · 10 %", "rolled back".

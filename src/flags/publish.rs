@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use bellwether_core::message::ToSdk;
-use bellwether_core::{Change, CompiledFlag, Fault, Flag, ObjectKind, RawValue, SegmentEntry, digest, state_hash};
+use bellwether_core::{
+    Change, CompiledFlag, Entry, Fault, Flag, ObjectKind, RawValue, Refusal, SegmentEntry, digest, state_hash,
+};
 
 use super::Configuration;
 use super::history::Cause;
@@ -66,6 +68,25 @@ pub(super) fn faults(
     let new: Vec<_> = named.filter(|named| faults.iter().all(|fault| fault.pointer != named.pointer)).collect();
     faults.extend(new);
     Ok(faults)
+}
+
+/// The flag as it would be served with this configuration.
+///
+/// # Errors
+/// Every fault of the flag, with pointers below `prefix`.
+pub(super) fn entry(
+    flag: &FlagRecord,
+    record: &ConfigurationRecord,
+    configuration: Configuration,
+    prefix: &str,
+) -> Result<Entry> {
+    let served = served(flag, &ConfigurationRecord { configuration, ..record.clone() });
+    match Entry::read(RawValue::from_string(serde_json::to_string(&served)?)?) {
+        Err(Refusal::Flag { faults, .. }) => {
+            Err(Error::Invalid(faults.into_iter().map(|fault| place(fault, prefix)).collect()))
+        }
+        read => read.map_err(Error::internal),
+    }
 }
 
 /// The flag as it would be served.

@@ -2,6 +2,8 @@ mod past;
 mod references;
 mod versions;
 
+use std::collections::{HashMap, HashSet};
+
 use bellwether_core::{Release, ValueType};
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -185,6 +187,17 @@ pub(super) fn configurations_in(connection: &mut Connection<'_>, environment: i6
         .order(flag_configurations::flag_key);
     let rows: Vec<ConfigurationRow> = on_backend!(connection, |c| query.select(ConfigurationRow::as_select()).load(c))?;
     rows.into_iter().map(configuration).collect()
+}
+
+/// The keys of all flags, archived ones too, by environment.
+pub(super) fn keys(connection: &mut Connection<'_>) -> Result<HashMap<i64, HashSet<String>>> {
+    let query = flag_configurations::table.select((flag_configurations::environment_id, flag_configurations::flag_key));
+    let rows: Vec<(i64, String)> = on_backend!(connection, |c| query.load(c))?;
+    let mut keys: HashMap<_, HashSet<_>> = HashMap::new();
+    for (environment, key) in rows {
+        keys.entry(environment).or_default().insert(key);
+    }
+    Ok(keys)
 }
 
 pub(super) fn insert_configuration(connection: &mut Connection<'_>, record: &ConfigurationRecord) -> Result<()> {

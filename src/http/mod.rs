@@ -4,6 +4,7 @@
 pub mod assets;
 mod body;
 pub mod caller;
+mod cors;
 pub mod display;
 pub mod docs;
 mod form;
@@ -24,7 +25,7 @@ use actix_web::http::header;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
 
-pub use body::Json;
+pub use body::{Json, JsonText};
 pub use form::Form;
 pub use paging::{Page, Paging};
 pub use session::{PageCaller, Posted};

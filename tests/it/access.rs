@@ -51,10 +51,19 @@ fn read_patterns(listed: &str) -> BTreeSet<String> {
         if scope {
             around.push((depth, path));
         } else {
-            patterns.insert(path);
+            patterns.insert(without_expressions(&path));
         }
     }
     patterns
+}
+
+/// `{key:.+}` is `{key}` to whoever asks.
+fn without_expressions(pattern: &str) -> String {
+    let part = |part: &str| match part.split_once(':') {
+        Some((name, _)) if name.starts_with('{') => format!("{name}}}"),
+        _ => part.to_owned(),
+    };
+    pattern.split('/').map(part).collect::<Vec<_>>().join("/")
 }
 
 /// A path of a pattern, whatever is there; the table's own where it leaves no part open.

@@ -31,4 +31,6 @@ mod snapshot;
 mod store;
 mod story;
 mod stream;
+mod tokens;
+mod usage;
 mod writers;

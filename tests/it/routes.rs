@@ -80,6 +80,7 @@ pub(crate) fn table() -> Vec<Route> {
     let mut table = Vec::new();
     table.extend(open());
     table.extend(projects());
+    table.extend(tokens());
     table.extend(definitions());
     table.extend(segments());
     table.extend(configurations());
@@ -114,6 +115,20 @@ fn projects() -> Vec<Route> {
         Route::new(Method::GET, environment, Need::Viewer, 200),
         Route::new(Method::PATCH, environment, Need::Admin, 200).at("environment", "qa").body(json!({"name": "QA"})),
         Route::new(Method::DELETE, environment, Need::Admin, 204).at("environment", "qa"),
+    ]
+}
+
+fn tokens() -> Vec<Route> {
+    let (all, one) = ("/api/v1/tokens", "/api/v1/tokens/{id}");
+    let new = json!({"kind": "service_token", "name": "pipeline", "role": "viewer"});
+    // There is none of that id.
+    let none = |method| Route::new(method, one, Need::Admin, 404).at("id", "none");
+    vec![
+        Route::new(Method::GET, all, Need::Admin, 200),
+        Route::new(Method::POST, all, Need::Admin, 201).body(new),
+        none(Method::GET),
+        none(Method::PATCH).body(json!({"name": "x"})),
+        none(Method::DELETE),
     ]
 }
 
@@ -222,6 +237,8 @@ fn sdk() -> Vec<Route> {
         Route::new(Method::POST, "/api/v1/measurements", Need::ServerKey, 202).body(batch),
         Route::new(Method::POST, "/ofrep/v1/evaluate/flags/{key}", Need::Key, 200)
             .at("key", "feature.a")
+            .body(json!({"context": {"targetingKey": "u"}})),
+        Route::new(Method::POST, "/ofrep/v1/evaluate/flags", Need::Key, 200)
             .body(json!({"context": {"targetingKey": "u"}})),
     ]
 }

@@ -44,27 +44,31 @@ const SHORT: usize = 128;
 pub(crate) struct Salt {
     /// What is hashed before the key.
     prefix: Box<[u8]>,
+    /// The prefix, with room for a key behind it, if it is short.
+    template: Box<[u8; SHORT]>,
 }
 
 impl Salt {
     pub(crate) fn new(salt: &str) -> Self {
         let length = u32::try_from(salt.len()).unwrap_or(u32::MAX);
-        Self { prefix: [&length.to_le_bytes(), salt.as_bytes()].concat().into() }
+        let prefix = [&length.to_le_bytes(), salt.as_bytes()].concat();
+        let mut template = Box::new([0; SHORT]);
+        if let Some(head) = template.get_mut(..prefix.len()) {
+            head.copy_from_slice(&prefix);
+        }
+        Self { prefix: prefix.into(), template }
     }
 
     /// As [`bucket`].
     #[inline]
     pub(crate) fn bucket(&self, key: &str) -> u32 {
-        let (salt, key) = (&*self.prefix, key.as_bytes());
-        let mut input = [0; SHORT];
-        let length = salt.len() + key.len();
-        if let Some((head, tail)) = input.split_at_mut_checked(salt.len())
-            && let Some(tail) = tail.get_mut(..key.len())
-        {
-            head.copy_from_slice(salt);
-            tail.copy_from_slice(key);
+        let key = key.as_bytes();
+        let start = self.prefix.len();
+        let mut input = *self.template;
+        if let Some(room) = input.get_mut(start..start + key.len()) {
+            room.copy_from_slice(key);
         }
-        scale(input.get(..length).map_or_else(|| long(salt, key), xxh3_64))
+        scale(input.get(..start + key.len()).map_or_else(|| long(&self.prefix, key), xxh3_64))
     }
 
     /// The salt.

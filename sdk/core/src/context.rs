@@ -4,10 +4,12 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use crate::print::Print;
+
 /// The attribute that names whom an evaluation is for, by OpenFeature's name.
 pub const TARGETING_KEY: &str = "targetingKey";
 
-/// Up to so many attributes are looked through one by one, which is faster than a search.
+/// Up to so many attributes are found by a table in the context, which is faster than a search.
 const FEW: usize = 16;
 
 /// OpenFeature's evaluation context: whom and what an evaluation is for.
@@ -15,10 +17,24 @@ const FEW: usize = 16;
 /// The targeting key is an attribute like any other, named [`TARGETING_KEY`].
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Context {
-    /// [`tag`] of each attribute's name, rising.
-    tags: Vec<u64>,
-    /// In the order of their tags, and of their names where tags are equal.
-    attributes: Vec<(String, Value)>,
+    /// The [`Print`] of each attribute's name, rising.
+    names: Vec<Print>,
+    /// In the order of `names`, and of the names themselves where those are equal.
+    attributes: Vec<Held>,
+    /// Where the targeting key is among them.
+    targeting: Option<usize>,
+    /// For each [`Print::slot`] where to begin to look for it: one more than a place among the names, or 0. Twice as many
+    /// as there may be attributes, so that an empty one ends each search.
+    slots: [u8; 2 * FEW],
+}
+
+/// An attribute.
+#[derive(Clone, Debug, PartialEq)]
+struct Held {
+    name: String,
+    value: Value,
+    /// Of the value, if that is a string.
+    print: Print,
 }
 
 impl Context {
@@ -37,15 +53,33 @@ impl Context {
     #[must_use]
     pub fn set(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         let (name, value) = (name.into(), value.into());
-        let tag = tag(&name);
-        let start = self.tags.partition_point(|other| *other < tag);
-        let same = self.attributes.iter().zip(&self.tags).skip(start).take_while(|(_, other)| **other == tag);
-        let at = start + same.take_while(|((other, _), _)| *other < name).count();
+        let print = Print::of(&name);
+        let start = self.names.partition_point(|other| *other < print);
+        let same = self.attributes.iter().zip(&self.names).skip(start).take_while(|(_, other)| **other == print);
+        let at = start + same.take_while(|(held, _)| held.name < name).count();
+        let held = Held { print: Print::of_value(&value), name, value };
         match self.attributes.get_mut(at) {
-            Some((other, held)) if *other == name => *held = value,
+            Some(other) if other.name == held.name => *other = held,
             _ => {
-                self.tags.insert(at, tag);
-                self.attributes.insert(at, (name, value));
+                self.names.insert(at, print);
+                self.attributes.insert(at, held);
+            }
+        }
+        self.indexed()
+    }
+
+    fn indexed(mut self) -> Self {
+        self.targeting = self.attributes.iter().position(|held| held.name == TARGETING_KEY);
+        self.slots = Default::default();
+        if self.names.len() <= FEW {
+            for (at, name) in (1..).zip(&self.names) {
+                let mut slot = name.slot();
+                while self.slots.get(slot).is_some_and(|taken| *taken != 0) {
+                    slot = (slot + 1) % self.slots.len();
+                }
+                if let Some(free) = self.slots.get_mut(slot) {
+                    *free = at;
+                }
             }
         }
         self
@@ -61,116 +95,136 @@ impl Context {
     #[must_use]
     #[inline]
     pub fn targeting_key(&self) -> Option<&Value> {
-        const TAG: u64 = tag(TARGETING_KEY);
-        self.find(TAG, TARGETING_KEY).filter(|value| !value.is_null())
+        let value = &self.attributes.get(self.targeting?)?.value;
+        if value.is_null() { None } else { Some(value) }
     }
 
     /// The attributes that are there, null or not, in no particular order.
     pub fn attributes(&self) -> impl Iterator<Item = (&str, &Value)> {
-        self.attributes.iter().map(|(name, value)| (name.as_str(), value))
+        self.attributes.iter().map(|held| (held.name.as_str(), &held.value))
     }
 
     /// From attributes in any order; of those with one name the last counts.
-    fn of(mut all: Vec<(String, Value)>) -> Self {
-        all.sort_by(|(a, _), (b, _)| tag(a).cmp(&tag(b)).then_with(|| a.cmp(b)));
+    fn of(mut all: Vec<(Print, Held)>) -> Self {
+        all.sort_by(|(a, one), (b, other)| a.cmp(b).then_with(|| one.name.cmp(&other.name)));
         all.dedup_by(|next, kept| {
-            let same = next.0 == kept.0;
+            let same = next.1.name == kept.1.name;
             if same {
                 std::mem::swap(next, kept);
             }
             same
         });
-        Self { tags: all.iter().map(|(name, _)| tag(name)).collect(), attributes: all }
+        let (names, attributes) = all.into_iter().unzip();
+        Self { names, attributes, ..Self::default() }.indexed()
     }
 
     #[inline]
-    fn find(&self, tag: u64, name: &str) -> Option<&Value> {
-        let mut at = if self.tags.len() <= FEW {
-            self.tags.iter().position(|other| *other == tag)?
-        } else {
-            self.tags.partition_point(|other| *other < tag)
-        };
-        while self.tags.get(at) == Some(&tag) {
-            match self.attributes.get(at) {
-                Some((other, value)) if other == name => return Some(value),
-                _ => at += 1,
-            }
+    fn find(&self, print: Print, name: &str) -> Option<&Held> {
+        if self.names.len() > FEW {
+            return self.search(print, name);
         }
-        None
+        let mut slot = print.slot();
+        loop {
+            let at = usize::from(*self.slots.get(slot)?).checked_sub(1)?;
+            if self.names.get(at) == Some(&print)
+                && let Some(held) = self.attributes.get(at)
+                && (print.tells() || held.name == name)
+            {
+                return Some(held);
+            }
+            slot = (slot + 1) % self.slots.len();
+        }
+    }
+
+    /// Among any number: whoever sends a context can have many attributes of one print.
+    fn search(&self, print: Print, name: &str) -> Option<&Held> {
+        let start = self.names.partition_point(|other| *other < print);
+        let count = self.names.get(start..)?.partition_point(|other| *other == print);
+        let equal = self.attributes.get(start..start + count)?;
+        let at = equal.binary_search_by(|held| held.name.as_str().cmp(name)).ok()?;
+        equal.get(at)
     }
 }
 
-/// A few bytes of a name that tell it from nearly every other: its first eight and its last eight, and its length.
-#[inline]
-const fn tag(name: &str) -> u64 {
-    let bytes = name.as_bytes();
-    let tail = match bytes.len().checked_sub(8) {
-        Some(start) => bytes.split_at(start).1,
-        None => &[],
-    };
-    word(bytes) ^ word(tail).rotate_left(23) ^ (bytes.len() as u64).rotate_left(48)
-}
-
-/// The first eight bytes, as a number.
-const fn word(bytes: &[u8]) -> u64 {
-    match bytes.first_chunk::<8>() {
-        Some(eight) => u64::from_le_bytes(*eight),
-        None => {
-            let (mut word, mut rest, mut shift) = (0, bytes, 0);
-            while let [first, others @ ..] = rest {
-                word |= (*first as u64) << shift;
-                shift += 8;
-                rest = others;
-            }
-            word
-        }
+impl Held {
+    fn new((name, value): (String, Value)) -> (Print, Self) {
+        (Print::of(&name), Self { print: Print::of_value(&value), name, value })
     }
 }
 
 /// Where a value stands in a context, made ready for look-ups.
 #[derive(Clone, Debug)]
 pub(crate) struct Attribute {
-    tag: u64,
+    print: Print,
     name: Box<str>,
-    pointer: bool,
+    form: Form,
+}
+
+#[derive(Clone, Debug)]
+enum Form {
+    /// The targeting key, by its plain name.
+    TargetingKey,
+    Name,
     /// What follows the first part of a JSON Pointer, unescaped.
-    path: Box<[Box<str>]>,
+    Pointer(Box<[Box<str>]>),
+}
+
+/// A value in a context.
+#[derive(Clone, Copy)]
+pub(crate) struct Found<'c> {
+    pub(crate) value: &'c Value,
+    /// Of the value, if that is a string.
+    pub(crate) print: Print,
 }
 
 impl Attribute {
     /// Of a plain name, or of a JSON Pointer (RFC 6901) when it starts with `/`.
     pub(crate) fn new(name: &str) -> Self {
-        let unescape = |part: &str| -> Box<str> { part.replace("~1", "/").replace("~0", "~").into() };
-        let mut parts = name.strip_prefix('/').map(|path| path.split('/').map(unescape));
-        let pointer = parts.is_some();
-        let first = parts.as_mut().and_then(Iterator::next).unwrap_or_else(|| name.into());
-        Self { tag: tag(&first), name: first, pointer, path: parts.into_iter().flatten().collect() }
+        let Some(path) = name.strip_prefix('/') else {
+            let form = if name == TARGETING_KEY { Form::TargetingKey } else { Form::Name };
+            return Self { print: Print::of(name), name: name.into(), form };
+        };
+        let mut parts = path.split('/').map(|part| part.replace("~1", "/").replace("~0", "~").into());
+        let name: Box<str> = parts.next().unwrap_or_default();
+        Self { print: Print::of(&name), name, form: Form::Pointer(parts.collect()) }
     }
 
     /// The value in `context`; none when it is not there or null.
     #[inline]
     pub(crate) fn of<'c>(&self, context: &'c Context) -> Option<&'c Value> {
-        let mut found = context.find(self.tag, &self.name)?;
-        for part in &self.path {
-            found = match found {
-                Value::Object(members) => members.get(&**part)?,
-                Value::Array(elements) => elements.get(index(part)?)?,
-                _ => return None,
-            };
-        }
-        if found.is_null() { None } else { Some(found) }
+        self.find(context).map(|found| found.value)
     }
+
+    /// As [`Attribute::of`], with the print of a string.
+    #[inline]
+    pub(crate) fn find<'c>(&self, context: &'c Context) -> Option<Found<'c>> {
+        let held = match &self.form {
+            Form::TargetingKey => context.attributes.get(context.targeting?)?,
+            Form::Name => context.find(self.print, &self.name)?,
+            Form::Pointer(path) => return descend(&context.find(self.print, &self.name)?.value, path),
+        };
+        if held.value.is_null() { None } else { Some(Found { value: &held.value, print: held.print }) }
+    }
+}
+
+fn descend<'c>(mut value: &'c Value, path: &[Box<str>]) -> Option<Found<'c>> {
+    for part in path {
+        value = match value {
+            Value::Object(members) => members.get(&**part)?,
+            Value::Array(elements) => elements.get(index(part)?)?,
+            _ => return None,
+        };
+    }
+    if value.is_null() { None } else { Some(Found { value, print: Print::of_value(value) }) }
 }
 
 /// As it was given: a name or a pointer.
 impl fmt::Display for Attribute {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.pointer {
-            return f.write_str(&self.name);
-        }
+        let Form::Pointer(path) = &self.form else { return f.write_str(&self.name) };
         let escape = |part: &str| part.replace('~', "~0").replace('/', "~1");
         write!(f, "/{}", escape(&self.name))?;
-        self.path.iter().try_for_each(|part| write!(f, "/{}", escape(part)))
+        path.iter().try_for_each(|part| write!(f, "/{}", escape(part)))
     }
 }
 
@@ -182,7 +236,7 @@ fn index(part: &str) -> Option<usize> {
 
 impl From<Map<String, Value>> for Context {
     fn from(attributes: Map<String, Value>) -> Self {
-        Self::of(attributes.into_iter().collect())
+        Self::of(attributes.into_iter().map(Held::new).collect())
     }
 }
 
@@ -200,7 +254,7 @@ impl<'de> Deserialize<'de> for Context {
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Context, A::Error> {
                 let mut all = Vec::with_capacity(FEW);
                 while let Some(attribute) = map.next_entry()? {
-                    all.push(attribute);
+                    all.push(Held::new(attribute));
                 }
                 Ok(Context::of(all))
             }
@@ -214,8 +268,8 @@ impl<'de> Deserialize<'de> for Context {
 impl Serialize for Context {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut all: Vec<_> = self.attributes.iter().collect();
-        all.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
-        serializer.collect_map(all.into_iter().map(|(name, value)| (name, value)))
+        all.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        serializer.collect_map(all.into_iter().map(|held| (&held.name, &held.value)))
     }
 }
 
@@ -244,15 +298,27 @@ mod tests {
     }
 
     #[test]
-    fn names_that_share_a_tag_are_told_apart() {
+    fn names_that_share_a_print_are_told_apart() {
         let (one, other) = ("12345678ab12345678", "12345678cd12345678");
-        assert_eq!(tag(one), tag(other));
+        assert_eq!(Print::of(one), Print::of(other));
         for (first, second) in [(one, other), (other, one)] {
             let context = Context::default().set(first, first).set("x", 0).set(second, second).set(first, "again");
             assert_eq!(context.get(first), Some(&json!("again")));
             assert_eq!(context.get(second), Some(&json!(second)));
             assert_eq!(context.get("12345678ef12345678"), None);
         }
+    }
+
+    #[test]
+    fn many_names_that_share_a_print_are_searched_not_scanned() {
+        let name = |i: usize| format!("12345678{i:08}12345678");
+        assert_eq!(Print::of(&name(1)), Print::of(&name(2)));
+        let many: Map<String, Value> = (0..50_000).map(|i| (name(i), json!(i))).collect();
+        let context = Context::from(many);
+        for i in 0..50_000 {
+            assert_eq!(context.get(&name(i)), Some(&json!(i)));
+        }
+        assert_eq!(context.get(&name(50_000)), None);
     }
 
     #[test]

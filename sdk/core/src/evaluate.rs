@@ -3,7 +3,7 @@ use serde_json::Value;
 use crate::bucket::{self, KeyBuffer};
 use crate::compiled::{Choice, CompiledFlag, CompiledLayer, CompiledPrerequisite, CompiledServe};
 use crate::condition::{ClauseTest, Test};
-use crate::context::Attribute;
+use crate::context::{Attribute, Found};
 use crate::matcher::Matcher;
 use crate::trace::{Membership, Outcome, Placed, Trace};
 use crate::{Assignment, Context, ErrorCode, Evaluation, FALLTHROUGH, Now, Reason, State, limits};
@@ -130,7 +130,7 @@ impl<'s, 'c, T: Trace> Evaluator<'s, 'c, T> {
     #[inline]
     fn clause(&mut self, clause: &ClauseTest) -> bool {
         self.trace.clause();
-        let found = clause.attribute.of(self.context);
+        let found = clause.attribute.find(self.context);
         let outcome = match (found, &clause.matcher) {
             (_, Matcher::Exists) if found.is_some() != clause.negate => Outcome::Matched,
             (_, Matcher::Exists) => Outcome::NotMatched,
@@ -141,27 +141,33 @@ impl<'s, 'c, T: Trace> Evaluator<'s, 'c, T> {
                 Some(_) => Outcome::NotMatched,
             },
         };
-        self.trace.clause_done(found, outcome);
+        self.trace.clause_done(found.map(|found| found.value), outcome);
         outcome.matched()
     }
 
     #[inline]
-    fn compare(&mut self, matcher: &Matcher, found: &Value) -> Option<bool> {
-        let now = self.now;
-        match found {
-            Value::Array(elements) if !matcher.takes_lists() => {
-                // Any element will do; elements of another type say nothing.
-                let mut any = elements.is_empty().then_some(false);
-                for element in elements {
-                    match matcher.compare(element, now, |segment, key| self.in_segment(segment, key)) {
-                        Some(true) => return Some(true),
-                        compared => any = any.or(compared),
-                    }
-                }
-                any
+    fn compare(&mut self, matcher: &Matcher, found: Found<'_>) -> Option<bool> {
+        match (matcher, found.value) {
+            (Matcher::In(values), Value::String(text)) => Some(values.contains_text(text, found.print)),
+            (matcher, Value::Array(elements)) if !matcher.takes_lists() => self.compare_any(matcher, elements),
+            (matcher, single) => {
+                let now = self.now;
+                matcher.compare(single, now, |segment, key| self.in_segment(segment, key))
             }
-            single => matcher.compare(single, now, |segment, key| self.in_segment(segment, key)),
         }
+    }
+
+    /// Any element will do; elements of another type say nothing.
+    fn compare_any(&mut self, matcher: &Matcher, elements: &[Value]) -> Option<bool> {
+        let now = self.now;
+        let mut any = elements.is_empty().then_some(false);
+        for element in elements {
+            match matcher.compare(element, now, |segment, key| self.in_segment(segment, key)) {
+                Some(true) => return Some(true),
+                compared => any = any.or(compared),
+            }
+        }
+        any
     }
 
     fn in_segment(&mut self, segment: &str, key: &str) -> bool {

@@ -138,6 +138,9 @@ impl SegmentEntry {
         if rules.len() > limits::SEGMENT_RULES {
             faults.push(Fault::new("/rules", format!("at most {} rules", limits::SEGMENT_RULES)));
         }
+        if !condition::has_few_patterns(rules.iter().map(|rule| &*rule.clauses), "/rules", &mut faults) {
+            return Err(faults);
+        }
         let mut ids = std::collections::HashSet::new();
         let mut tests = Vec::with_capacity(rules.len());
         for (at, rule) in rules.iter().enumerate() {

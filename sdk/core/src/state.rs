@@ -175,6 +175,20 @@ impl State {
         Ok(())
     }
 
+    /// The state as it would be with these objects in place of those of their keys: to ask what would be served then, as
+    /// its hash and revision are still those of the state that it was made from.
+    #[must_use]
+    pub fn what_if(
+        &self,
+        flags: impl IntoIterator<Item = Entry>,
+        segments: impl IntoIterator<Item = Arc<SegmentEntry>>,
+    ) -> Self {
+        let mut next = self.clone();
+        next.flags.extend(flags.into_iter().map(|entry| (entry.flag.key().into(), Arc::new(entry))));
+        next.segments.extend(segments.into_iter().map(|entry| (entry.key().into(), entry)));
+        next
+    }
+
     fn checked(self) -> Result<Self, Refusal> {
         let actual = self.actual_hash();
         if actual == self.hash { Ok(self) } else { Err(Refusal::Hash { announced: self.hash, actual }) }

@@ -27,7 +27,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
 
 /// The routes under `/ofrep/v1`.
 pub fn ofrep_routes(config: &mut web::ServiceConfig) {
-    config.service(web::resource("/evaluate/flags/{key}").post(ofrep::evaluate));
+    ofrep::routes(config);
 }
 
 /// The operations on flags, by their paths under `/api/v1`.

@@ -9,6 +9,7 @@ use utoipa::OpenApi;
 use crate::access::Caller;
 use crate::error::{Error, Result};
 use crate::flags::{Coding, Flags};
+use crate::http;
 
 /// The operation of [`get`].
 #[derive(OpenApi)]
@@ -34,7 +35,7 @@ pub(super) async fn get(caller: Caller, flags: web::Data<Flags>, request: HttpRe
     let header = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
     let etag = (header::ETAG, served.etag());
     let vary = (header::VARY, "Accept-Encoding");
-    if header(header::IF_NONE_MATCH).is_some_and(|known| matches(known, &etag.1)) {
+    if http::request::has(&request, &etag.1) {
         return Ok(HttpResponse::NotModified().insert_header(etag).insert_header(vary).finish());
     }
     let coding = Coding::accepted(header(header::ACCEPT_ENCODING).unwrap_or_default());
@@ -48,9 +49,4 @@ pub(super) async fn get(caller: Caller, flags: web::Data<Flags>, request: HttpRe
         Coding::Identity => &mut response,
     };
     Ok(response.body(Bytes::from_owner(body)))
-}
-
-/// `If-None-Match` compares weakly (RFC 9110, 13.1.2).
-fn matches(known: &str, etag: &str) -> bool {
-    known.split(',').map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }

@@ -3,7 +3,7 @@ use askama::Template;
 use serde::Deserialize;
 
 use super::Desk;
-use super::ask::{AskPage, Change, movers};
+use super::ask::{AskPage, Change};
 use super::switch::linked;
 use crate::clock;
 use crate::error::{Error, Result};
@@ -178,7 +178,7 @@ async fn question(user: &PageCaller, desk: &Desk, place: &Place, version: u64) -
         Ok(restoration) => {
             ask.sentences
                 .push("It becomes a new version, with its rules, targets, shares and salts as they were.".to_owned());
-            ask.sentences.extend(movers(&restoration.preview));
+            ask.sentences.extend_from_slice(restoration.preview.sentences());
             ask.changes = Change::all(&restoration.changes);
             ask.reason = Some(String::new());
             ask.expected = production.then(|| place.flag.clone());

@@ -11,9 +11,11 @@ const JSON: &str = "application/json";
 const PROBLEM: &str = "application/problem+json";
 
 /// The objects whose version is their `ETag`.
-const VERSIONED: [&str; 9] = [
+const VERSIONED: [&str; 11] = [
     "Project",
     "Environment",
+    "Token",
+    "CreatedToken",
     "Flag",
     "FlagConfiguration",
     "FlagConfigurationOrPreview",
