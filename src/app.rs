@@ -19,6 +19,7 @@ use crate::canary::{self, Canaries};
 use crate::config::Settings;
 use crate::db::{Connection, Direction, OpenError, Part, Store};
 use crate::error::Error;
+use crate::flags::segments::Segments;
 use crate::flags::{Attached, CanarySource, Flags, Live};
 use crate::http::shell::{ReachSource, Reached};
 use crate::http::traffic::Traffic;
@@ -27,6 +28,8 @@ use crate::measurements::Measurements;
 use crate::projects::{self, Projects};
 use crate::stream::api::Draining;
 use crate::stream::{Fleet, Reach};
+use crate::tokens::{self, Tokens};
+use crate::usage::Usage;
 use crate::{access, audit, flags, measurements, stream};
 pub use metrics::Metrics;
 
@@ -75,6 +78,8 @@ pub struct Services {
     pub audit: Audit,
     /// Projects and environments.
     pub projects: Projects,
+    /// Tokens.
+    pub tokens: Tokens,
     /// Flags.
     pub flags: Flags,
     /// Measurements.
@@ -144,13 +149,17 @@ impl App {
         let open_listener = settings.metrics_listen.map(bind).transpose()?;
         let store = open(&settings.database_url)?;
         let live = Live::load(store.clone()).map_err(StartError::Load)?;
-        let (measurements, ingest) = Measurements::start(store.clone(), live.clone(), settings.cut);
+        let known = store.read_now(Part::Configuration, flags::known).map_err(StartError::Load)?;
+        let known = |environment: i64, flag: &str| known.get(&environment).is_some_and(|flags| flags.contains(flag));
+        let (usage, counts) = Usage::start(store.clone(), known).map_err(StartError::Load)?;
+        let (measurements, ingest) = Measurements::start(store.clone(), live.clone(), settings.cut, usage.clone());
         let attached = Attached { users: canary::users, purge: canary::purge };
-        let flags = Flags::new(store.clone(), live, settings.history, attached);
+        let flags = Flags::new(store.clone(), live, (settings.history, settings.staleness), attached, usage);
         let access = Access::load(store.clone()).map_err(StartError::Load)?;
         let services = Services {
             audit: Audit::new(store.clone()),
             projects: Projects::new(store.clone(), access.clone()),
+            tokens: Tokens::new(store.clone(), access.clone()),
             access,
             canaries: Canaries::new(store.clone(), flags.clone(), measurements.clone()),
             flags,
@@ -170,6 +179,7 @@ impl App {
             })?);
         }
         let reconcile = tokio::spawn(flags::reconcile(services.flags.live().clone(), drained.clone()));
+        let uses = tokio::spawn(access::keep_uses(services.access.clone(), drained.clone()));
         let guards = tokio::spawn(canary::runner::run(services.canaries.clone(), drained));
         let address = listeners.first().map_or(settings.listen, |listener| listener.address);
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
@@ -177,7 +187,7 @@ impl App {
         if let Some(address) = metrics_address {
             tracing::info!(%address, "metrics are here for everyone");
         }
-        let tasks = vec![guards, reconcile, ingest];
+        let tasks = vec![guards, reconcile, uses, ingest, counts];
         Ok(Self { address, metrics_address, services, listeners, draining, tasks })
     }
 
@@ -259,6 +269,8 @@ pub fn routes(config: &mut web::ServiceConfig, services: Services, metrics: Metr
         .app_data(web::Data::new(services.access))
         .app_data(web::Data::new(services.audit))
         .app_data(web::Data::new(services.projects))
+        .app_data(web::Data::new(services.tokens))
+        .app_data(web::Data::new(Segments::new(services.flags.clone())))
         .app_data(web::Data::new(services.flags))
         .app_data(web::Data::new(services.measurements))
         .app_data(web::Data::new(services.canaries))
@@ -283,6 +295,7 @@ pub fn routes(config: &mut web::ServiceConfig, services: Services, metrics: Metr
         .service(
             web::scope("/api/v1")
                 .configure(projects::api::routes)
+                .configure(tokens::api::routes)
                 .configure(flags::api::routes)
                 .configure(audit::api::routes)
                 .configure(measurements::api::routes)

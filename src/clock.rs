@@ -1,18 +1,23 @@
 //! The one place that reads the clock.
 
 use bellwether_core::Now;
-use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 /// Now, in whole microseconds: what the stores keep.
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn now() -> DateTime<Utc> {
     let now = Utc::now();
-    now.duration_trunc(TimeDelta::microseconds(1)).unwrap_or(now)
+    DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now)
 }
 
 /// The moment of an evaluation: read where a clause asks for it.
 pub fn current() -> Now {
     Now::Of(|| now().timestamp_millis())
+}
+
+/// A moment that many evaluations have in common.
+pub fn at(time: DateTime<Utc>) -> Now {
+    Now::At(time.timestamp_millis())
 }
 
 /// A time as the API writes it: RFC 3339, UTC, six digits of a second.

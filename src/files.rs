@@ -22,6 +22,16 @@ pub(crate) fn create_private(path: &Path) -> io::Result<()> {
     OpenOptions::new().create(true).append(true).mode(0o600).open(path).map(drop)
 }
 
+/// A file to read from, and its size in bytes.
+///
+/// # Errors
+/// As the file system says.
+pub(crate) fn open(path: &Path) -> io::Result<(File, u64)> {
+    let file = File::open(path)?;
+    let size = file.metadata()?.len();
+    Ok((file, size))
+}
+
 /// A text file's content.
 ///
 /// # Errors

@@ -22,4 +22,6 @@ pub mod projects;
 pub mod schema;
 pub mod stats;
 pub mod stream;
+pub mod tokens;
+pub mod usage;
 pub mod version;

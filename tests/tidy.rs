@@ -23,9 +23,10 @@ use tree::File;
 const MAX_LINES: usize = 400;
 
 /// The domains, the lower first; those of one row may use each other.
-const DOMAINS: [&[&str]; 7] = [
+const DOMAINS: [&[&str]; 8] = [
     &["access", "audit"],
     &["projects"],
+    &["tokens", "usage"],
     &["flags", "segments"],
     &["stream"],
     &["measurements"],
@@ -236,6 +237,16 @@ fn paired_migrations(files: &[File]) -> Vec<String> {
     faults
 }
 
+/// What no test reads may say anything.
+fn vectors_in_tests(file: &File) -> Vec<String> {
+    let vectors = file.is_under("sdk/core/vectors") && file.name().ends_with(".json");
+    let named = include_str!("../sdk/core/tests/vectors.rs").contains(&format!("vectors/{}\"", file.name()));
+    if !vectors || named {
+        return Vec::new();
+    }
+    vec![format!("{}: sdk/core/tests/vectors.rs does not read it", file.path)]
+}
+
 /// # Panics
 /// When a file of the tree breaks the rule.
 fn holds(rule: Rule) {
@@ -315,6 +326,11 @@ fn pages_have_no_inline_code() {
 #[test]
 fn nothing_is_left_for_later() {
     holds(nothing_left_for_later);
+}
+
+#[test]
+fn vectors_are_tested() {
+    holds(vectors_in_tests);
 }
 
 #[test]

@@ -4,31 +4,41 @@
 //! by its hash so that a flag's read never touches the database, revoked by one column.
 
 mod caller;
+mod credential;
+mod known;
 pub mod pages;
 mod password;
 mod secret;
 mod session;
 mod store;
 mod throttle;
+mod uses;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
+use tokio::sync::watch;
 use uuid::Uuid;
 
 pub use caller::{Actor, Caller, Grant, Origin, Role};
+pub use credential::{ANY_ORIGIN, Credential, NewCredential, create, find, list, update};
 pub use password::hash_password;
 pub use secret::Secret;
 pub use session::Session;
+pub use uses::keep as keep_uses;
 
 use crate::clock;
 use crate::db::{Connection, Part, Store, Timestamp};
 use crate::error::{Error, Result};
+use known::{Known, Table};
 use password::Passwords;
 use store::{CredentialRow, UserRow};
 use throttle::Throttle;
+
+/// What is said to a session that is shown where pages are not.
+pub const SESSION_ELSEWHERE: &str = "a session opens pages only; use a service token here";
 
 /// What a credential is for, which its prefix shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +65,9 @@ impl CredentialKind {
         }
     }
 
-    fn name(self) -> &'static str {
+    /// The name as it stands in the API and in the audit log.
+    #[must_use]
+    pub fn name(self) -> &'static str {
         match self {
             Self::Service => "service_token",
             Self::Server => "server_key",
@@ -63,22 +75,18 @@ impl CredentialKind {
             Self::Session => "user",
         }
     }
-}
 
-/// A live credential, ready to answer for a caller.
-#[derive(Clone, Debug)]
-struct Known {
-    id: String,
-    actor: Actor,
-    grant: Grant,
-    expires_at: Option<DateTime<Utc>>,
+    fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
+    }
 }
 
 /// The service that knows callers.
 #[derive(Clone)]
 pub struct Access {
     store: Store,
-    known: Arc<ArcSwap<HashMap<String, Arc<Known>>>>,
+    known: Arc<ArcSwap<Table>>,
+    changes: watch::Sender<()>,
     passwords: Passwords,
     throttle: Throttle,
 }
@@ -89,23 +97,53 @@ impl Access {
     /// # Errors
     /// When the store can't be read.
     pub fn load(store: Store) -> Result<Self> {
-        let known = store.read_now(Part::Configuration, load)?;
+        let live = store.read_now(Part::Configuration, Live::read)?;
         Ok(Self {
             store,
-            known: Arc::new(ArcSwap::from_pointee(known)),
+            known: Arc::new(ArcSwap::from_pointee(Table::of(live.rows, &live.users, &Table::default()))),
+            changes: watch::Sender::new(()),
             passwords: Passwords::new(),
             throttle: Throttle::new(),
         })
     }
 
-    /// Reads the credentials again: another part of the program has created some.
+    /// Reads the credentials again: another part of the program, or another program, has changed some.
     ///
     /// # Errors
     /// When the store can't be read.
     pub async fn reload(&self) -> Result<()> {
-        let known = self.store.read(Part::Configuration, load).await?;
-        self.known.store(Arc::new(known));
-        Ok(())
+        let (known, changes) = (self.known.clone(), self.changes.clone());
+        // In the order of the commits: what was revoked since must not come back.
+        let after = move |live: &Live| {
+            known.store(Arc::new(Table::of(live.rows.clone(), &live.users, &known.load())));
+            changes.send_replace(());
+        };
+        self.store.write_then(Part::Configuration, Live::read, after).await.map(drop)
+    }
+
+    /// Has a service token or key as it is in the store now: for what runs after the commit that changed it.
+    pub fn take(&self, credential: &Credential) {
+        self.known.rcu(|table| {
+            let live = credential.revoked_at.is_none();
+            let row = live.then(|| credential.to_row().ok()).flatten();
+            match row.and_then(|row| Known::of(row, &HashMap::new())) {
+                Some(known) => table.with(credential.hash(), known),
+                None => table.without(&credential.id),
+            }
+        });
+        self.changes.send_replace(());
+    }
+
+    /// Tells of every change of the credentials: whoever keeps a connection for one then asks [`Access::is_live`].
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.changes.subscribe()
+    }
+
+    /// When credentials were last used, by their ids: what the store may not have yet.
+    #[must_use]
+    pub fn uses(&self) -> HashMap<String, DateTime<Utc>> {
+        self.known.load().uses().map(|used| (used.id, used.at)).collect()
     }
 
     /// The caller that shows `token`.
@@ -113,60 +151,53 @@ impl Access {
     /// # Errors
     /// [`Error::Unauthenticated`] when the token is unknown, revoked or expired.
     pub fn authenticate(&self, token: &Secret, origin: Origin) -> Result<Caller> {
-        let known = self.known.load();
-        let found = known.get(&token.hash()).filter(|known| !known.expired(clock::now()));
-        let known = found.ok_or(Error::Unauthenticated("the credential is unknown, revoked or expired"))?;
+        let (known, now) = (self.known.load(), clock::now());
+        let known = known.get(&token.hash(), now);
+        let known = known.ok_or(Error::Unauthenticated("the credential is unknown, revoked or expired"))?;
+        known.touch(now);
         Ok(Caller { actor: known.actor.clone(), grant: known.grant, origin })
+    }
+
+    /// What the credential `token` gives, for those who need not know whose it is: nothing is copied.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] when the token is unknown, revoked or expired, or is a session's, which opens pages only.
+    pub fn grant(&self, token: &Secret) -> Result<Grant> {
+        let (known, now) = (self.known.load(), clock::now());
+        let known = known.get(&token.hash(), now);
+        let known = known.ok_or(Error::Unauthenticated("the credential is unknown, revoked or expired"))?;
+        known.touch(now);
+        if known.actor.kind == CredentialKind::Session.name() {
+            return Err(Error::Unauthenticated(SESSION_ELSEWHERE));
+        }
+        Ok(known.grant)
     }
 
     /// Whether `token` still opens anything.
     pub fn is_live(&self, token: &Secret) -> bool {
-        self.known.load().get(&token.hash()).is_some_and(|known| !known.expired(clock::now()))
+        self.known.load().get(&token.hash(), clock::now()).is_some()
+    }
+
+    /// Whether a page of `origin` may read answers to requests with `token`: that is for each client key to say.
+    /// Without a credential that is known, whether it may with any.
+    pub fn allows_origin(&self, token: Option<&Secret>, origin: &str) -> bool {
+        let table = self.known.load();
+        let known = token.and_then(|token| table.get(&token.hash(), clock::now()));
+        known.map_or(table.origins(), |known| &known.origins).allows(origin)
     }
 }
 
-impl Known {
-    fn expired(&self, now: DateTime<Utc>) -> bool {
-        self.expires_at.is_some_and(|at| at <= now)
-    }
+/// The live credentials in the store, and who they may belong to.
+#[derive(Debug)]
+struct Live {
+    rows: Vec<CredentialRow>,
+    users: HashMap<String, UserRow>,
 }
 
-fn load(connection: &mut Connection<'_>) -> Result<HashMap<String, Arc<Known>>> {
-    let users: HashMap<_, _> = store::users(connection)?.into_iter().map(|user| (user.id.clone(), user)).collect();
-    let rows = store::live_credentials(connection, clock::now())?;
-    Ok(rows.into_iter().filter_map(|row| Some((row.hash.clone(), Arc::new(known(row, &users)?)))).collect())
-}
-
-/// What a row stands for; none when it is of a kind or role this version does not know.
-fn known(row: CredentialRow, users: &HashMap<String, UserRow>) -> Option<Known> {
-    let kind = CredentialKind::ALL.into_iter().find(|kind| kind.name() == row.kind)?;
-    let user = row.user_id.as_ref().and_then(|id| users.get(id));
-    let grant = match kind {
-        CredentialKind::Service => Grant::Role(Role::named(row.role.as_deref()?)?),
-        CredentialKind::Server => Grant::ServerKey(row.environment_id?),
-        CredentialKind::Client => Grant::ClientKey(row.environment_id?),
-        CredentialKind::Session => Grant::Role(Role::named(&user?.role)?),
-    };
-    let (id, name) = match user {
-        Some(user) => (user.id.clone(), user.username.clone()),
-        None => (row.id.clone(), row.name),
-    };
-    let actor = Actor { kind: row.kind, id, name };
-    Some(Known { id: row.id, actor, grant, expires_at: row.expires_at.map(|at| at.0) })
-}
-
-fn credential(kind: CredentialKind, name: &str, token: &Secret) -> CredentialRow {
-    CredentialRow {
-        id: Uuid::now_v7().to_string(),
-        kind: kind.name().to_owned(),
-        hash: token.hash(),
-        name: name.to_owned(),
-        role: None,
-        environment_id: None,
-        user_id: None,
-        created_at: Timestamp(clock::now()),
-        expires_at: None,
-        revoked_at: None,
+impl Live {
+    fn read(connection: &mut Connection<'_>) -> Result<Self> {
+        let users = store::users(connection)?.into_iter().map(|user| (user.id.clone(), user)).collect();
+        Ok(Self { rows: store::live_credentials(connection, clock::now())?, users })
     }
 }
 
@@ -200,11 +231,7 @@ pub fn create_user(connection: &mut Connection<'_>, username: &str, role: Role) 
 /// # Errors
 /// When the store does not answer.
 pub fn create_service_token(connection: &mut Connection<'_>, name: &str, role: Role) -> Result<Secret> {
-    let token = Secret::random(CredentialKind::Service.prefix());
-    let mut row = credential(CredentialKind::Service, name, &token);
-    row.role = Some(role.name().to_owned());
-    store::insert_credential(connection, &row)?;
-    Ok(token)
+    create(connection, NewCredential::service(name, role)).map(|(_, secret)| secret)
 }
 
 /// Creates a server key or a client key for an environment, which is returned once.
@@ -217,9 +244,5 @@ pub fn create_sdk_key(
     name: &str,
     environment: i64,
 ) -> Result<Secret> {
-    let token = Secret::random(kind.prefix());
-    let mut row = credential(kind, name, &token);
-    row.environment_id = Some(environment);
-    store::insert_credential(connection, &row)?;
-    Ok(token)
+    create(connection, NewCredential::key(kind, name, environment)).map(|(_, secret)| secret)
 }

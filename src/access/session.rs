@@ -47,7 +47,9 @@ impl Access {
     /// # Errors
     /// When the store does not answer.
     pub async fn log_out(&self, caller: &Caller, token: &Secret) -> Result<()> {
-        let Some(id) = self.known.load().get(&token.hash()).map(|known| known.id.clone()) else { return Ok(()) };
+        let Some(id) = self.known.load().get(&token.hash(), clock::now()).map(|known| known.id.clone()) else {
+            return Ok(());
+        };
         let caller = caller.clone();
         let change = move |c: &mut Connection<'_>| {
             if store::revoke(c, &id, clock::now())? {
@@ -62,7 +64,7 @@ impl Access {
 
 fn new_session(user: &UserRow) -> (Session, CredentialRow) {
     let token = Secret::random(CredentialKind::Session.prefix());
-    let mut row = credential(CredentialKind::Session, "session", &token);
+    let mut row = credential::row(CredentialKind::Session, "session", &token);
     row.user_id = Some(user.id.clone());
     row.expires_at = Some(Timestamp(clock::now() + SESSION));
     (Session { token, seconds: SESSION.num_seconds() }, row)

@@ -18,6 +18,10 @@ pub(super) struct CredentialRow {
     pub(super) created_at: Timestamp,
     pub(super) expires_at: Option<Timestamp>,
     pub(super) revoked_at: Option<Timestamp>,
+    pub(super) prefix: String,
+    pub(super) allowed_origins: String,
+    pub(super) version: i64,
+    pub(super) last_used_at: Option<Timestamp>,
 }
 
 #[derive(Clone, Debug, Queryable, Insertable, Selectable)]
@@ -62,4 +66,45 @@ pub(super) fn revoke(connection: &mut Connection<'_>, id: &str, now: DateTime<Ut
     let target = credentials::table.filter(credentials::id.eq(id)).filter(credentials::revoked_at.is_null());
     let update = diesel::update(target).set(credentials::revoked_at.eq(Some(Timestamp(now))));
     Ok(on_backend!(connection, |c| update.execute(c))? > 0)
+}
+
+/// Up to `limit` credentials of these kinds, by id, after the id `after`.
+pub(super) fn credentials_after(
+    connection: &mut Connection<'_>,
+    kinds: &[&str],
+    after: &str,
+    limit: i64,
+) -> Result<Vec<CredentialRow>> {
+    let query = credentials::table
+        .filter(credentials::kind.eq_any(kinds))
+        .filter(credentials::id.gt(after))
+        .order(credentials::id)
+        .limit(limit);
+    Ok(on_backend!(connection, |c| query.select(CredentialRow::as_select()).load(c))?)
+}
+
+pub(super) fn credential(connection: &mut Connection<'_>, id: &str) -> Result<Option<CredentialRow>> {
+    let query = credentials::table.find(id);
+    Ok(on_backend!(connection, |c| query.select(CredentialRow::as_select()).first(c).optional())?)
+}
+
+/// Writes what may change of a credential.
+pub(super) fn update_credential(connection: &mut Connection<'_>, row: &CredentialRow) -> Result<()> {
+    let update = diesel::update(credentials::table.find(&row.id)).set((
+        credentials::name.eq(&row.name),
+        credentials::allowed_origins.eq(&row.allowed_origins),
+        credentials::revoked_at.eq(&row.revoked_at),
+        credentials::version.eq(row.version),
+    ));
+    on_backend!(connection, |c| update.execute(c))?;
+    Ok(())
+}
+
+/// Notes a use, unless another server has noted a later one.
+pub(super) fn note_use(connection: &mut Connection<'_>, id: &str, at: DateTime<Utc>) -> Result<()> {
+    let earlier = credentials::last_used_at.is_null().or(credentials::last_used_at.lt(Timestamp(at)));
+    let target = credentials::table.filter(credentials::id.eq(id)).filter(earlier);
+    let update = diesel::update(target).set(credentials::last_used_at.eq(Some(Timestamp(at))));
+    on_backend!(connection, |c| update.execute(c))?;
+    Ok(())
 }

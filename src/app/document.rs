@@ -9,7 +9,7 @@ use super::metrics;
 use crate::http::assets::{self, Asset};
 use crate::http::openapi::{Callers, Part, document};
 use crate::http::{docs, health};
-use crate::{audit, canary, flags, measurements, projects, stream};
+use crate::{audit, canary, flags, measurements, projects, stream, tokens};
 
 const API: &str = "/api/v1";
 
@@ -64,11 +64,25 @@ fn parts() -> Vec<Part> {
             flags::api::document(),
         ),
         part(
+            "Segments",
+            "Groups of users, by key or by rule, which flags' rules name.",
+            Callers::Staff,
+            API,
+            flags::api::segments_document(),
+        ),
+        part(
             "Canaries",
             "Releases that climb through shares, watched by guards that take them back.",
             Callers::Staff,
             API,
             canary::api::document(),
+        ),
+        part(
+            "Tokens",
+            "Who may call: programs of ours, services, apps.",
+            Callers::Staff,
+            API,
+            tokens::api::Document::openapi(),
         ),
         part("Audit", "Who changed what, when and why.", Callers::Staff, API, audit::api::Document::openapi()),
         part(

@@ -5,7 +5,7 @@ use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 /// Every action that is recorded, and what it means.
-pub const ACTIONS: [(&str, &str); 31] = [
+pub const ACTIONS: [(&str, &str); 40] = [
     ("canary.advance", "a canary came to its next stage"),
     ("canary.configure", "a canary's policy was written"),
     ("canary.delete", "a canary was removed"),
@@ -34,9 +34,18 @@ pub const ACTIONS: [(&str, &str); 31] = [
     ("project.create", "a project was created"),
     ("project.delete", "a project was deleted"),
     ("project.update", "a project was changed"),
+    ("segment.add_keys", "keys were added to a list of a segment"),
+    ("segment.create", "a segment was created"),
+    ("segment.delete", "a segment was removed"),
+    ("segment.remove_keys", "keys were removed from a list of a segment"),
+    ("segment.replace_keys", "a list of keys of a segment was replaced"),
+    ("segment.update", "a segment was changed"),
     ("session.create", "a user logged in"),
     ("session.delete", "a user logged out"),
     ("store.init", "the store got its first user and credentials"),
+    ("token.create", "a service token or a key was created"),
+    ("token.revoke", "a service token or a key was revoked"),
+    ("token.update", "a token's name or its origins were changed"),
 ];
 
 /// Whether [`ACTIONS`] has it.

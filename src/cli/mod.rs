@@ -1,11 +1,14 @@
 //! The command line: a file per command.
 
+mod client;
 mod demo;
+mod flags;
 mod health;
 mod init;
 mod migrate;
 mod output;
 mod seed;
+mod segments;
 mod serve;
 
 use std::process::ExitCode;
@@ -39,6 +42,10 @@ enum Command {
     Seed(seed::Arguments),
     /// Bring the schema up to date, back one step, or show where it is.
     Migrate(migrate::Arguments),
+    /// Flags, by the API of a running server.
+    Flags(flags::Arguments),
+    /// Segments and their keys, by the API of a running server.
+    Segments(segments::Arguments),
     /// Ask a running server how it is.
     Health(health::Arguments),
 }
@@ -110,6 +117,8 @@ impl Command {
             Self::Init(arguments) => init::run(&arguments),
             Self::Seed(arguments) => seed::run(&arguments),
             Self::Migrate(arguments) => migrate::run(&arguments),
+            Self::Flags(arguments) => flags::run(&arguments).await,
+            Self::Segments(arguments) => segments::run(&arguments).await,
             Self::Health(arguments) => health::run(&arguments).await,
         }
     }

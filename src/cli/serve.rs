@@ -38,6 +38,10 @@ pub(super) struct Arguments {
     /// Versions of a flag that are kept in each environment, the one in force among them. [default: 1000]
     #[arg(long, env = "BELLWETHER_HISTORY_VERSIONS", value_name = "NUMBER")]
     history_versions: Option<u32>,
+    /// Days after which a flag that is not evaluated, or serves one variation alone, counts as potentially stale.
+    /// [default: 30]
+    #[arg(long, env = "BELLWETHER_STALE_AFTER_DAYS", value_name = "DAYS")]
+    stale_after_days: Option<u32>,
     /// How log lines are written.
     #[arg(long, env = "BELLWETHER_LOG_FORMAT", value_enum, default_value = "pretty")]
     log_format: LogFormat,
@@ -53,6 +57,7 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
         window_seconds: arguments.window_seconds,
         grace_seconds: arguments.grace_seconds,
         history_versions: arguments.history_versions,
+        stale_after_days: arguments.stale_after_days,
     };
     let given = match &arguments.config {
         Some(path) => given.or_file(path)?,

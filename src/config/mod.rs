@@ -10,7 +10,7 @@ use serde_json::Value;
 use crate::db::DatabaseUrl;
 use crate::error::Error;
 use crate::files;
-use crate::flags::Retention;
+use crate::flags::{Retention, Staleness};
 use crate::input::{self, Faults};
 use crate::measurements::Cut;
 
@@ -37,6 +37,8 @@ pub struct Settings {
     pub cut: Cut,
     /// How much of flags' history is kept.
     pub history: Retention,
+    /// When a flag counts as potentially stale.
+    pub staleness: Staleness,
 }
 
 /// Settings as they are given, each of them or none.
@@ -56,6 +58,8 @@ pub struct Given {
     pub grace_seconds: Option<u32>,
     /// Versions of a flag that are kept in each environment.
     pub history_versions: Option<u32>,
+    /// Days after which a flag counts as potentially stale.
+    pub stale_after_days: Option<u32>,
 }
 
 /// Settings that can't be used.
@@ -85,6 +89,8 @@ struct FileSettings {
     measurements: MeasurementSettings,
     #[deserr(default)]
     history: HistorySettings,
+    #[deserr(default)]
+    flags: FlagSettings,
 }
 
 #[derive(Debug, Default, Deserr)]
@@ -121,6 +127,13 @@ struct HistorySettings {
     versions: Option<u32>,
 }
 
+#[derive(Debug, Default, Deserr)]
+#[deserr(error = Faults, deny_unknown_fields)]
+struct FlagSettings {
+    #[deserr(default)]
+    stale_after_days: Option<u32>,
+}
+
 impl Given {
     /// These settings, and those of a TOML file where these leave something open.
     ///
@@ -143,6 +156,7 @@ impl Given {
             window_seconds: self.window_seconds.or(file.measurements.window_seconds),
             grace_seconds: self.grace_seconds.or(file.measurements.grace_seconds),
             history_versions: self.history_versions.or(file.history.versions),
+            stale_after_days: self.stale_after_days.or(file.flags.stale_after_days),
         })
     }
 
@@ -169,6 +183,12 @@ impl Given {
             faults.push(Fault::new("/history/versions", format!("is a number of versions from {least} to {most}")));
         }
         let history = Retention { versions };
+        let days = self.stale_after_days.unwrap_or(Staleness::default().days);
+        if !Staleness::DAYS.contains(&days) {
+            let (least, most) = (Staleness::DAYS.start(), Staleness::DAYS.end());
+            faults.push(Fault::new("/flags/stale_after_days", format!("is a number of days from {least} to {most}")));
+        }
+        let staleness = Staleness { days };
         let workers = self.workers.unwrap_or(0);
         if workers > WORKERS {
             faults.push(Fault::new("/server/workers", format!("is a number of threads from 0 to {WORKERS}")));
@@ -184,7 +204,7 @@ impl Given {
         let url = url.map_err(|error| faults.push(Fault::new("/store/database_url", error.to_string())));
         match (listen, metrics_listen, url, faults.is_empty()) {
             (Ok(listen), Ok(metrics_listen), Ok(database_url), true) => {
-                Ok(Settings { listen, workers, metrics_listen, database_url, cut, history })
+                Ok(Settings { listen, workers, metrics_listen, database_url, cut, history, staleness })
             }
             _ => Err(ConfigError::Settings(faults)),
         }

@@ -27,6 +27,7 @@ diesel::table! {
         id -> Text, kind -> Text, hash -> Text, name -> Text, role -> Nullable<Text>,
         environment_id -> Nullable<BigInt>, user_id -> Nullable<Text>,
         created_at -> Text, expires_at -> Nullable<Text>, revoked_at -> Nullable<Text>,
+        prefix -> Text, allowed_origins -> Text, version -> BigInt, last_used_at -> Nullable<Text>,
     }
 }
 
@@ -63,12 +64,41 @@ diesel::table! {
     flag_versions (flag_id, environment_id, version) {
         flag_id -> BigInt, environment_id -> BigInt, version -> BigInt, revision -> BigInt, configuration -> Text,
         at -> Text, actor -> Text, action -> Text, reason -> Text, request_id -> Text,
-        restored_version -> Nullable<BigInt>,
+        restored_version -> Nullable<BigInt>, served -> Nullable<Text>,
     }
 }
 
 diesel::table! {
-    outbox (environment_id, revision) { environment_id -> BigInt, revision -> BigInt, message -> Text, at -> Text, }
+    outbox (environment_id, revision) {
+        environment_id -> BigInt, revision -> BigInt, message -> Text, at -> Text, hash -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    segments (id) {
+        id -> BigInt, project_id -> BigInt, key -> Text, name -> Text, description -> Text, rules -> Text,
+        included -> BigInt, excluded -> BigInt, version -> BigInt, digest -> Text,
+        created_at -> Text, updated_at -> Text, updated_by -> Text,
+    }
+}
+
+diesel::table! {
+    segment_chunks (segment_id, list, first_key, since) {
+        segment_id -> BigInt, list -> Text, first_key -> Text, since -> BigInt, until -> Nullable<BigInt>, keys -> Text,
+    }
+}
+
+diesel::table! {
+    segment_versions (segment_id, version) {
+        segment_id -> BigInt, version -> BigInt, rules -> Text, included -> BigInt, excluded -> BigInt, digest -> Text,
+        at -> Text, actor -> Text, action -> Text, reason -> Text, request_id -> Text,
+    }
+}
+
+diesel::table! {
+    segment_revisions (environment_id, segment_id, revision) {
+        segment_id -> BigInt, environment_id -> BigInt, revision -> BigInt, version -> BigInt,
+    }
 }
 
 diesel::table! {
@@ -109,6 +139,13 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    flag_usage (environment_id, flag_key, variation) {
+        environment_id -> BigInt, flag_key -> Text, variation -> Text, evaluations -> BigInt, first_at -> Text,
+        last_at -> Text,
+    }
+}
+
 diesel::joinable!(flag_references -> flags (flag_id));
 diesel::joinable!(flag_references -> environments (environment_id));
 
@@ -121,4 +158,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     flag_configurations,
     flag_references,
     canaries,
+    segments,
+    segment_revisions,
+    segment_versions,
 );

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::history::Cause;
 use super::lifecycle::{Changed, about, find, republish, touch};
 use super::publish::Published;
-use super::store::{self, FlagRecord};
+use super::store::{self, FlagRecord, ReferenceKind};
 use super::{FlagView, Flags};
 use crate::access::{Caller, Role};
 use crate::audit::{self, Entry, FieldChange};
@@ -27,18 +27,38 @@ pub struct Attached {
     pub purge: fn(&mut Connection<'_>, i64) -> Result<()>,
 }
 
-/// Why a flag can't be archived now.
-pub(super) fn obstacle(
+/// What still depends on a flag, so that it can't be archived now: each as a sentence without a final stop. Flags that
+/// go along with it don't count, and none has it as a prerequisite unless it is `named` by one.
+pub(super) fn dependents(
     connection: &mut Connection<'_>,
     attached: Attached,
     project: &Project,
     flag: &FlagRecord,
-) -> Result<Option<String>> {
-    let configurations = store::configurations_of_flag(connection, flag.id)?;
-    let runs = configurations.iter().any(|record| record.release.is_some());
-    let own = runs.then(|| "a canary or experiment runs on this flag; end it first".to_owned());
-    let reasons: Vec<_> = own.into_iter().chain((attached.users)(connection, &project.key, &flag.key)?).collect();
-    Ok(if reasons.is_empty() { None } else { Some(reasons.join("; ")) })
+    (along, named): (&[String], bool),
+) -> Result<Vec<String>> {
+    let mut dependents = Vec::new();
+    for record in store::configurations_of_flag(connection, flag.id)? {
+        if record.release.is_some() {
+            let environment = projects::environment_of_id(connection, record.environment_id)?.key;
+            dependents.push(format!("a canary or experiment runs on it in {environment}; end it first"));
+        }
+    }
+    let naming = match named {
+        true => store::dependents(connection, project.id, ReferenceKind::Prerequisite, &flag.key)?,
+        false => Vec::new(),
+    };
+    let needing = naming.iter().filter(|dependent| !along.contains(&dependent.flag));
+    dependents.extend(
+        needing
+            .map(|dependent| format!("flag {} has it as a prerequisite in {}", dependent.flag, dependent.environment)),
+    );
+    dependents.extend((attached.users)(connection, &project.key, &flag.key)?);
+    Ok(dependents)
+}
+
+/// The refusal to archive a flag, with what still depends on it.
+pub(super) fn in_use(pointer: &str, key: &str, dependents: Vec<String>) -> Vec<Fault> {
+    dependents.into_iter().map(|dependent| Fault::new(pointer, format!("flag {key} is needed: {dependent}"))).collect()
 }
 
 /// Marks a flag as archived, which is then to be published.
@@ -68,8 +88,9 @@ fn archive(
     if flag.archived_at.is_some() {
         return Ok(((), Vec::new()));
     }
-    if let Some(obstacle) = obstacle(connection, attached, &project, &flag)? {
-        return Err(Error::Conflict(obstacle));
+    let needed = in_use("", key, dependents(connection, attached, &project, &flag, (&[], true))?);
+    if !needed.is_empty() {
+        return Err(Error::Conflicts(needed));
     }
     let changes = retire(connection, caller, &mut flag)?;
     let cause = Cause::new("flag.archive", caller);
@@ -90,41 +111,44 @@ pub(super) fn takes_back(patch: &mut Value) -> (bool, Option<Fault>) {
     }
 }
 
-/// Removes an archived flag and everything that belongs to it. See [`Flags::purge`].
+/// Removes an archived flag and everything that belongs to it; the environments that it was in. See [`Flags::purge`].
 fn purge(
     connection: &mut Connection<'_>,
     caller: &Caller,
     (project, key): (&str, &str),
     if_match: IfMatch,
     attached: Attached,
-) -> Result<()> {
+) -> Result<Vec<i64>> {
     let project = projects::project(connection, project)?;
     let flag = find(connection, &project.key, key)?;
     if_match.check(flag.version)?;
     if flag.archived_at.is_none() {
         return Err(Error::Conflict(format!("flag {key} is in use; archive it first, then purge it")));
     }
-    let mut configurations = Map::new();
+    let (mut configurations, mut environments) = (Map::new(), Vec::new());
     for record in store::configurations_of_flag(connection, flag.id)? {
         let environment = projects::environment_of_id(connection, record.environment_id)?;
+        environments.push(environment.id());
         configurations.insert(environment.key, record.configuration.view(&flag.definition.variations)?);
     }
     (attached.purge)(connection, flag.id)?;
     store::delete_flag(connection, flag.id)?;
-    let mut gone = serde_json::to_value(FlagView::from(flag))?;
+    let mut gone = FlagView::from(flag).recorded()?;
     if let Some(members) = gone.as_object_mut() {
         members.insert("configurations".to_owned(), Value::Object(configurations));
     }
     let changes = audit::whole(Some(gone), None);
-    audit::record(connection, caller, Entry { changes, ..about(&project, key, "flag.purge") })
+    audit::record(connection, caller, Entry { changes, ..about(&project, key, "flag.purge") })?;
+    Ok(environments)
 }
 
 impl Flags {
     /// Takes a flag out of use: SDKs no longer know it.
     ///
     /// # Errors
-    /// When the caller may not, the version is stale, or the flag is needed: a canary or experiment runs on it, or a
-    /// running canary takes a limit from it.
+    /// When the caller may not, the version is stale, or the flag is needed: [`Error::Conflicts`] names each canary or
+    /// experiment that runs on it, each running canary that takes a limit from it, and each flag that has it as a
+    /// prerequisite.
     pub async fn archive(&self, caller: &Caller, project: String, key: String, if_match: IfMatch) -> Result<()> {
         caller.require(Role::Operator)?;
         let (caller, attached) = (caller.clone(), self.attached);
@@ -138,11 +162,12 @@ impl Flags {
     /// When the caller is no admin, the version is stale, or the flag is not archived.
     pub async fn purge(&self, caller: &Caller, project: String, key: String, if_match: IfMatch) -> Result<()> {
         caller.require(Role::Admin)?;
-        let (caller, attached) = (caller.clone(), self.attached);
+        let (caller, attached, flag) = (caller.clone(), self.attached, key.clone());
         let work = move |c: &mut Connection<'_>| {
-            purge(c, &caller, (&project, &key), if_match, attached)?;
-            Ok(((), Vec::<Arc<Published>>::new()))
+            let environments = purge(c, &caller, (&project, &key), if_match, attached)?;
+            Ok((environments, Vec::<Arc<Published>>::new()))
         };
-        self.write(work).await
+        self.usage.forget(self.write(work).await?, &flag);
+        Ok(())
     }
 }

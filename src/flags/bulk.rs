@@ -7,12 +7,12 @@ use deserr::Deserr;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::archive::{Attached, obstacle, retire};
+use super::archive::{Attached, dependents, in_use, retire};
 use super::change::Edited;
 use super::definition::{TAG_LENGTH, TAGS};
 use super::history::{Cause, reason_fault};
 use super::lifecycle::{Changed, about, republish, touch};
-use super::store::{self, FlagRecord};
+use super::store::{self, FlagRecord, ReferenceKind};
 use super::{Configuration, Flags, publish};
 use crate::access::{Caller, Role};
 use crate::audit::{self, Entry};
@@ -288,12 +288,19 @@ fn archive(
     reason: &str,
     attached: Attached,
 ) -> Result<Changed<Vec<BulkItem>>> {
+    let along: Vec<_> = flags.iter().map(|flag| flag.key.clone()).collect();
+    let mut named = HashSet::new();
+    for environment in projects::environments(connection, &project.key)? {
+        let references = store::references_in(connection, environment.id(), ReferenceKind::Prerequisite)?;
+        named.extend(references.into_iter().map(|(_, target)| target));
+    }
     let (mut items, mut gone, mut faults) = (Vec::with_capacity(flags.len()), Vec::new(), Vec::new());
     for (index, mut flag) in flags.into_iter().enumerate() {
         let changed = flag.archived_at.is_none();
         if changed {
-            if let Some(obstacle) = obstacle(connection, attached, project, &flag)? {
-                faults.push(Fault::new(format!("/flags/{index}"), format!("flag {}: {obstacle}", flag.key)));
+            let dependents = dependents(connection, attached, project, &flag, (&along, named.contains(&flag.key)))?;
+            if !dependents.is_empty() {
+                faults.extend(in_use(&format!("/flags/{index}"), &flag.key, dependents));
                 continue;
             }
             let changes = retire(connection, caller, &mut flag)?;

@@ -1,5 +1,7 @@
 //! What a flag is in every environment: its type, its variations, its words.
 
+mod link;
+
 use bellwether_core::{Fault, ValueType, Variation, limits};
 use deserr::Deserr;
 use serde::{Deserialize, Serialize};
@@ -10,6 +12,8 @@ use crate::error::{Error, Result};
 use crate::input::{Faults, Reject};
 use crate::projects::well_formed_key;
 use crate::schema::Key;
+
+pub use link::Link;
 
 /// Longest tag, in characters.
 pub(super) const TAG_LENGTH: usize = 60;
@@ -73,6 +77,9 @@ pub struct Definition {
     pub variations: Vec<Variation>,
     /// Whatever the team wants to keep with it.
     pub metadata: Map<String, Value>,
+    /// Where people read on.
+    #[serde(default)]
+    pub links: Vec<Link>,
 }
 
 /// A flag to be created.
@@ -121,6 +128,10 @@ pub struct NewFlag {
     #[deserr(default, try_from(Option<Value>) = members -> Reject)]
     #[schema(value_type = Option<HashMap<String, Value>>)]
     metadata: Map<String, Value>,
+    /// Where people read on.
+    #[deserr(default)]
+    #[schema(required = false, max_items = 20)]
+    links: Vec<Link>,
 }
 
 /// What may change of a flag: a merge patch of its definition, read as a whole.
@@ -142,6 +153,8 @@ pub struct DefinitionInput {
     variations: Vec<VariationInput>,
     #[deserr(default, try_from(Option<Value>) = members -> Reject)]
     metadata: Map<String, Value>,
+    #[deserr(default)]
+    links: Vec<Link>,
 }
 
 #[derive(Clone, Debug, Deserr, ToSchema)]
@@ -223,6 +236,7 @@ impl NewFlag {
             client_visible: self.client_visible,
             variations,
             metadata: self.metadata,
+            links: self.links,
         };
         definition.check(&mut faults);
         match value_type {
@@ -253,6 +267,7 @@ impl DefinitionInput {
             client_visible: self.client_visible,
             variations: variations(Some(of), self.variations, &mut faults),
             metadata: self.metadata,
+            links: self.links,
         };
         definition.check(&mut faults);
         Error::unless_empty(faults)?;
@@ -284,6 +299,7 @@ impl Definition {
         if self.tags.len() > TAGS {
             faults.push(Fault::new("/tags", format!("at most {TAGS} tags")));
         }
+        faults.extend(link::faults(&self.links));
     }
 }
 

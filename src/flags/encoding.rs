@@ -39,9 +39,8 @@ impl Coding {
     }
 }
 
-/// A snapshot's body and its tag.
+/// A snapshot's body.
 pub struct Encoded {
-    etag: String,
     plain: Arc<[u8]>,
     zstd: OnceLock<Arc<[u8]>>,
     gzip: OnceLock<Arc<[u8]>>,
@@ -50,13 +49,7 @@ pub struct Encoded {
 impl Encoded {
     pub(super) fn of(state: &State) -> Self {
         let plain = serde_json::to_vec(&state.to_snapshot()).unwrap_or_default();
-        let etag = format!("\"{}-{}\"", state.epoch(), state.revision());
-        Self { etag, plain: plain.into(), zstd: OnceLock::new(), gzip: OnceLock::new() }
-    }
-
-    /// Names the state: epoch and revision.
-    pub fn etag(&self) -> &str {
-        &self.etag
+        Self { plain: plain.into(), zstd: OnceLock::new(), gzip: OnceLock::new() }
     }
 
     /// The body in `coding`, or uncompressed with [`Coding::Identity`] should compression fail.

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::change::{Edited, Next, Place, edit_as};
 use super::configuration::ConfigurationInput;
+use super::forecast::Forecast;
 use super::store::{self, VersionRecord};
 use super::{Configuration, Configured, Definition, Flags, Preview, Published, publish};
 use crate::access::{Caller, Role};
@@ -36,7 +37,7 @@ impl Retention {
     pub const VERSIONS: std::ops::RangeInclusive<u32> = 1..=100_000;
 
     /// The newest version that is forgotten once `version` is there.
-    fn forgets(self, version: u64) -> u64 {
+    pub(super) fn forgets(self, version: u64) -> u64 {
         version.saturating_sub(u64::from(self.versions.max(1)))
     }
 }
@@ -260,19 +261,13 @@ impl Flags {
         version: u64,
     ) -> Result<Restoration> {
         caller.require(Role::Viewer)?;
-        let work = move |c: &mut Connection<'_>| {
-            let edited = Edited::find(c, &place)?;
-            if_match.check(edited.record.version)?;
-            let next = of_version(c, &edited, version)?;
-            edited.allows(&next)?;
-            let now = edited.configuration();
-            Ok(Restoration {
-                changes: now.changes(&next, &edited.definition().variations)?,
-                preview: Preview::between(now, &next),
-                production: edited.environment.production,
-            })
-        };
-        self.store.read(Part::Configuration, work).await
+        let change = move |c: &mut Connection<'_>, edited: &Edited| of_version(c, edited, version);
+        let Forecast { edited, next, preview } = self.forecast(place, if_match, change).await?;
+        Ok(Restoration {
+            changes: edited.configuration().changes(&next, &edited.definition().variations)?,
+            preview,
+            production: edited.environment.production,
+        })
     }
 }
 

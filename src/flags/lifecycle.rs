@@ -8,15 +8,16 @@ use super::archive::takes_back;
 use super::history::Cause;
 use super::publish::{self, Published};
 use super::references;
+use super::segments::{self, Delta};
 use super::store::{self, ConfigurationRecord, FlagRecord};
-use super::{Configuration, DefinitionInput, FlagView, NewFlag};
+use super::{Configuration, Definition, DefinitionInput, FlagView, NewFlag};
 use crate::access::{Caller, Role};
 use crate::audit::{self, Entry, FieldChange};
 use crate::clock;
 use crate::db::Connection;
 use crate::error::{Error, Result};
 use crate::input::{self, merge_patch};
-use crate::projects::{self, Project};
+use crate::projects::{self, Environment, Project};
 use crate::version::IfMatch;
 
 pub(super) type Changed<T> = (T, Vec<Arc<Published>>);
@@ -64,12 +65,13 @@ pub fn create(
         published.push(publish::publish(connection, environment.id, &[&record], &cause)?);
     }
     let view = FlagView::from(flag);
-    let changes = audit::whole(None, Some(serde_json::to_value(&view)?));
+    let changes = audit::whole(None, Some(view.recorded()?));
     audit::record(connection, caller, Entry { changes, ..about(&project, &view.key, "flag.create") })?;
     Ok((view, published))
 }
 
-/// Lays out every flag of a project in a new environment, each serving its last variation: off, for most.
+/// Lays out every flag of a project in a new environment, each serving its last variation: off, for most. Its segments
+/// are there, too.
 pub(super) fn lay_out(
     connection: &mut Connection<'_>,
     caller: &Caller,
@@ -81,11 +83,19 @@ pub(super) fn lay_out(
         let off = flag.definition.variations.last().map(|last| last.name.clone()).unwrap_or_default();
         records.push(first_configuration(connection, &flag, environment, off)?);
     }
-    if records.iter().all(|record| record.served.is_none()) {
+    // Nobody has anything of it as yet: whoever comes fetches the snapshot.
+    let untold = !segments::digests(connection, project.id)?.is_empty();
+    let cause = Cause::new("environment.create", caller);
+    if records.iter().all(|record| record.served.is_none()) && !untold {
+        let Environment { revision, .. } = projects::environment_of_id(connection, environment)?;
+        records.iter().try_for_each(|record| store::keep_version(connection, record, revision, &cause))?;
         return Ok(None);
     }
-    let cause = Cause::new("environment.create", caller);
-    publish::publish(connection, environment, &records.iter().collect::<Vec<_>>(), &cause).map(Some)
+    let delta = Delta { untold, ..Delta::default() };
+    let records: Vec<_> = records.iter().collect();
+    let published = publish::publish_with(connection, environment, &records, &delta, &cause)?;
+    segments::lay_out(connection, project.id, (environment, published.revision))?;
+    Ok(Some(published))
 }
 
 fn first_configuration(
@@ -111,34 +121,63 @@ fn first_configuration(
     Ok(record)
 }
 
-/// Changes a flag by a merge patch. See [`super::Flags::patch`].
-pub(super) fn patch_definition(
+/// A flag with a merge patch in it, which is not saved.
+pub(super) struct Patched {
+    /// As it is.
+    pub(super) flag: FlagRecord,
+    /// As it would be defined.
+    pub(super) definition: Definition,
+    /// Whether it is brought back into use.
+    pub(super) back: bool,
+}
+
+impl Patched {
+    /// The flag as it would be.
+    pub(super) fn after(&self) -> FlagRecord {
+        let archived_at = self.flag.archived_at.filter(|_| !self.back);
+        FlagRecord { definition: self.definition.clone(), archived_at, ..self.flag.clone() }
+    }
+}
+
+/// What a merge patch would make of a flag.
+pub(super) fn patched(
     connection: &mut Connection<'_>,
-    caller: &Caller,
     (project, key): (&str, &str),
     if_match: IfMatch,
     mut patch: Value,
-) -> Result<Changed<FlagView>> {
-    let project = projects::project(connection, project)?;
-    let mut flag = find(connection, &project.key, key)?;
+) -> Result<Patched> {
+    let flag = find(connection, project, key)?;
     let (back, fault) = takes_back(&mut patch);
-    if back {
-        caller.require(Role::Operator)?;
-    }
     if flag.archived_at.is_some() && !back && fault.is_none() {
         return Err(Error::Conflict(format!("flag {key} is archived; PATCH archived: false brings it back")));
     }
     if_match.check(flag.version)?;
-    let before = serde_json::to_value(&flag.definition)?;
-    let mut document = before.clone();
+    let mut document = serde_json::to_value(&flag.definition)?;
     merge_patch(&mut document, patch);
     let definition = match input::read_then(document, |input: DefinitionInput| input.definition(flag.value_type)) {
         Err(Error::Invalid(faults)) => return Err(Error::Invalid(fault.into_iter().chain(faults).collect())),
         read => read?,
     };
     Error::unless_empty(fault.into_iter().collect())?;
-    let back = flag.archived_at.take().filter(|_| back);
     Error::unless_empty(references::lost_variations(connection, &flag, &definition.variations)?)?;
+    Ok(Patched { definition, back: back && flag.archived_at.is_some(), flag })
+}
+
+/// Changes a flag by a merge patch. See [`super::Flags::patch`].
+pub(super) fn patch_definition(
+    connection: &mut Connection<'_>,
+    caller: &Caller,
+    (project, key): (&str, &str),
+    if_match: IfMatch,
+    patch: Value,
+) -> Result<Changed<FlagView>> {
+    let project = projects::project(connection, project)?;
+    if takes_back(&mut patch.clone()).0 {
+        caller.require(Role::Operator)?;
+    }
+    let Patched { mut flag, definition, back } = patched(connection, (&project.key, key), if_match, patch)?;
+    let before = serde_json::to_value(&flag.definition)?;
+    let back = flag.archived_at.take().filter(|_| back);
     if definition == flag.definition && back.is_none() {
         return Ok((flag.into(), Vec::new()));
     }
@@ -193,10 +232,16 @@ pub(super) fn republish(
         let mut records = Vec::with_capacity(flags.len());
         for flag in flags {
             let mut record = store::find_configuration(connection, flag.id, environment.id)?;
+            let at = format!("/environments/{}", environment.key);
+            if record.served.is_none() && flag.archived_at.is_none() {
+                // What it names may have gone while it was archived.
+                let configuration = record.configuration.clone();
+                Error::unless_empty(publish::faults(connection, flag, &record, configuration, &at)?)?;
+            }
             record.version += 1;
             record.updated_at = flag.updated_at;
             record.updated_by = flag.updated_by.clone();
-            publish::render(flag, &mut record, &format!("/environments/{}", environment.key))?;
+            publish::render(flag, &mut record, &at)?;
             store::update_configuration(connection, &record)?;
             records.push(record);
         }

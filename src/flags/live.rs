@@ -6,18 +6,20 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 use bellwether_core::message::FromServer;
-use bellwether_core::{Counts, RawValue, Snapshot, State};
+use bellwether_core::{Change, Counts, Entry, RawValue, SegmentEntry, Snapshot, State};
 use tokio::sync::{Notify, broadcast};
 
 use super::encoding::Encoded;
 use super::publish::Published;
-use super::{reconcile, store};
+use super::{reconcile, segments, store};
 use crate::db::{Connection, Part, Store};
 use crate::error::{Error, Result};
 use crate::projects::{self, Environment};
 
 /// How many changes of an environment are kept for readers that were away.
 pub(super) const KEPT_CHANGES: u64 = 1_000;
+/// How many bytes of them are kept in memory.
+const KEPT_BYTES: usize = 16 << 20;
 /// How far a subscriber may fall behind before it is told to fetch the snapshot.
 const QUEUE: usize = 256;
 
@@ -44,6 +46,7 @@ pub struct Served {
     /// The flags.
     pub state: State,
     encoded: OnceLock<Encoded>,
+    by_key: OnceLock<Vec<Arc<Entry>>>,
 }
 
 /// What a reader that was away is to do.
@@ -57,7 +60,21 @@ pub enum CatchUp {
 
 impl Served {
     fn new(state: State) -> Self {
-        Self { state, encoded: OnceLock::new() }
+        Self { state, encoded: OnceLock::new(), by_key: OnceLock::new() }
+    }
+
+    /// Every flag, ordered by key; put in order once per revision.
+    pub fn by_key(&self) -> &[Arc<Entry>] {
+        self.by_key.get_or_init(|| {
+            let mut entries: Vec<_> = self.state.flags().cloned().collect();
+            entries.sort_unstable_by(|a, b| a.flag().key().cmp(b.flag().key()));
+            entries
+        })
+    }
+
+    /// Names the state: epoch and revision.
+    pub fn etag(&self) -> String {
+        format!("\"{}-{}\"", self.state.epoch(), self.state.revision())
     }
 
     /// The snapshot's body, made once per revision.
@@ -75,8 +92,10 @@ impl Live {
         let environments = store.write_now(Part::Configuration, |connection| {
             let mut environments = HashMap::new();
             for project in projects::all(connection)? {
+                let segments = segments::load(connection, project.id, &HashMap::new())?;
                 for environment in projects::environments(connection, &project.key)? {
-                    environments.insert(environment.id, Arc::new(load(connection, &environment)?));
+                    let environment = load(connection, &environment, segments.clone())?;
+                    environments.insert(environment.id, Arc::new(environment));
                 }
             }
             Ok(environments)
@@ -100,6 +119,23 @@ impl Live {
     /// Every environment in memory, in no particular order.
     pub fn all(&self) -> Vec<Arc<LiveEnvironment>> {
         self.environments.load().values().cloned().collect()
+    }
+
+    /// A segment of that digest, if some environment has it.
+    pub(super) fn segment(&self, key: &str, digest: &str) -> Option<Arc<SegmentEntry>> {
+        let environments = self.environments.load();
+        let found = environments.values().filter_map(|environment| environment.served().state.segment(key).cloned());
+        found.into_iter().find(|entry| entry.digest() == digest)
+    }
+
+    /// Every segment in memory, by its digest.
+    fn segments(&self) -> HashMap<String, Arc<SegmentEntry>> {
+        let mut all = HashMap::new();
+        for environment in self.environments.load().values() {
+            let served = environment.served();
+            all.extend(served.state.segments().map(|entry| (entry.digest().to_owned(), entry.clone())));
+        }
+        all
     }
 
     /// Takes in what was committed, in the order of the commits. A state that does not come out as announced is read
@@ -150,7 +186,8 @@ impl Live {
     fn reload(&self, id: i64) {
         let read = self.store.read_now(Part::Configuration, |connection| {
             let environment = projects::environment_of_id(connection, id)?;
-            load(connection, &environment)
+            let segments = segments::load(connection, environment.project_id, &self.segments())?;
+            load(connection, &environment, segments)
         });
         let fresh = match read {
             Ok(fresh) => Arc::new(fresh),
@@ -177,6 +214,11 @@ impl LiveEnvironment {
         self.current.load()
     }
 
+    /// The flags now, for longer than a glance.
+    pub fn served_for_long(&self) -> Arc<Served> {
+        self.current.load_full()
+    }
+
     /// Changes from now on. One that lags behind by more than the queue is told so.
     pub fn subscribe(&self) -> broadcast::Receiver<Arc<Published>> {
         self.changes.subscribe()
@@ -194,20 +236,30 @@ impl LiveEnvironment {
         }
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         let known = recent.iter().any(|change| change.revision == revision && change.hash == hash);
-        let missed = || recent.iter().filter(|c| c.revision > revision && c.revision <= state.revision()).cloned();
-        if known { CatchUp::Changes(missed().collect()) } else { CatchUp::Resync }
+        let missed = recent.iter().filter(|c| c.revision > revision && c.revision <= state.revision());
+        let missed: Vec<_> = missed.cloned().collect();
+        // One that could not be told leaves nothing to go on from.
+        if known && missed.iter().all(|change| !change.resync) { CatchUp::Changes(missed) } else { CatchUp::Resync }
     }
 
     fn take(&self, published: Arc<Published>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        let FromServer::Change(change) = FromServer::read(&published.message)? else {
-            return Err("not a change".into());
+        let current = self.current.load_full();
+        let change = match FromServer::read(&published.message)? {
+            FromServer::Change(change) => change,
+            _ if published.resync => Change::new(current.state.revision(), published.hash.clone()),
+            _ => return Err("not a change".into()),
         };
-        let next = self.current.load().state.apply(change)?;
+        if change.revision != published.revision {
+            return Err("not the next change".into());
+        }
+        let next = current.state.apply_with(change, &published.segments)?;
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         self.current.store(Arc::new(Served::new(next)));
         recent.push_back(published.clone());
-        if recent.len() as u64 > KEPT_CHANGES {
-            recent.pop_front();
+        let mut bytes: usize = recent.iter().map(|change| change.message.len()).sum();
+        while recent.len() as u64 > KEPT_CHANGES || bytes > KEPT_BYTES {
+            let Some(oldest) = recent.pop_front() else { break };
+            bytes -= oldest.message.len();
         }
         drop(recent);
         // Without subscribers there is nobody to tell.
@@ -253,7 +305,12 @@ impl LiveEnvironment {
     }
 }
 
-fn load(connection: &mut Connection<'_>, environment: &Environment) -> Result<LiveEnvironment> {
+/// An environment as it is stored, with the segments of its project.
+fn load(
+    connection: &mut Connection<'_>,
+    environment: &Environment,
+    segments: Vec<Arc<SegmentEntry>>,
+) -> Result<LiveEnvironment> {
     let records = store::configurations_in(connection, environment.id)?;
     let mut flags = Vec::with_capacity(records.len());
     for record in records {
@@ -265,19 +322,14 @@ fn load(connection: &mut Connection<'_>, environment: &Environment) -> Result<Li
         environment: environment.key.clone(),
         epoch: projects::epoch(connection)?,
         revision: environment.revision,
-        counts: Counts { flags: flags.len(), segments: 0 },
+        counts: Counts { flags: flags.len(), segments: segments.len() },
         hash: environment.state_hash.clone(),
         flags,
         segments: Vec::new(),
     };
-    let state = State::from_snapshot(snapshot).map_err(Error::internal)?;
-    let recent = store::outbox(connection, environment.id)?.into_iter().map(|(revision, message)| {
-        let FromServer::Change(change) = FromServer::read(&message)? else {
-            return Err(Error::internal("the outbox holds something other than a change"));
-        };
-        let (id, hash) = (environment.id, change.hash);
-        Ok(Arc::new(Published { environment: id, revision, hash, message, versions: Vec::new() }))
-    });
+    let state = State::with_segments(snapshot, segments).map_err(Error::internal)?;
+    let kept = store::outbox(connection, environment.id, KEPT_BYTES)?;
+    let recent = kept.into_iter().map(|kept| published(environment.id, kept));
     Ok(LiveEnvironment {
         id: environment.id,
         project: environment.project.clone(),
@@ -286,4 +338,15 @@ fn load(connection: &mut Connection<'_>, environment: &Environment) -> Result<Li
         changes: broadcast::Sender::new(QUEUE),
         evaluations: AtomicU64::new(0),
     })
+}
+
+/// A change that was kept.
+fn published(environment: i64, (revision, message, hash): store::Kept) -> Result<Arc<Published>> {
+    let (hash, resync) = match (FromServer::read(&message)?, hash) {
+        (FromServer::Change(change), _) => (change.hash, false),
+        (FromServer::Resync { .. }, Some(hash)) => (hash, true),
+        _ => return Err(Error::internal("the outbox holds something other than a change")),
+    };
+    let (segments, versions) = (Vec::new(), Vec::new());
+    Ok(Arc::new(Published { environment, revision, hash, message, resync, segments, versions }))
 }

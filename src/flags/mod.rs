@@ -11,19 +11,26 @@ mod condition;
 mod configuration;
 mod definition;
 mod encoding;
+mod forecast;
 mod history;
 mod lifecycle;
 mod live;
 mod overview;
 pub mod pages;
+mod past;
 mod preview;
 mod publish;
 mod reconcile;
 mod references;
 mod rollout;
+pub mod segments;
 mod service;
 pub mod share;
+mod staleness;
 mod store;
+pub mod telling;
+
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -34,23 +41,34 @@ pub use archive::Attached;
 pub use bulk::{Bulk, BulkAction, BulkInput, BulkItem, shrinks};
 pub use change::{Edited, Place, edit, exists, roll_out};
 pub use configuration::{Configuration, ConfigurationDocument};
-pub use definition::{Definition, DefinitionInput, Kind, NewFlag};
+pub use definition::{Definition, DefinitionInput, Kind, Link, NewFlag};
 pub use encoding::{Coding, Encoded};
 pub use history::{Restoration, RestoreInput, Retention, Version, Versions, reason_fault};
 pub use lifecycle::create;
 pub use live::{CatchUp, Live, LiveEnvironment, Served};
 pub use overview::{Overview, Standing};
 pub use pages::{CanaryNote, CanarySource};
-pub use preview::{PlacedMove, Preview};
+pub use past::{Asked, Explained, MadeSo, UnchangedSince};
+pub use preview::{Balance, Dependent, PlacedMove, Preview, RecentMoves, TargetMoves, UserMove, moved_users};
 pub use publish::Published;
 pub use reconcile::reconcile;
 pub use rollout::{RolloutInput, Wanted};
 pub use service::{FlagFilter, Flags};
+pub use staleness::{FlagState, Staleness};
 
 use crate::clock;
+use crate::db::Connection;
 use crate::error::Result;
 use crate::schema::Time;
 use store::{ConfigurationRecord, FlagRecord};
+
+/// The keys of all flags, archived ones too, by environment.
+///
+/// # Errors
+/// When the store does not answer.
+pub fn known(connection: &mut Connection<'_>) -> Result<HashMap<i64, HashSet<String>>> {
+    store::keys(connection)
+}
 
 /// A flag as the API shows it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -67,6 +85,12 @@ pub struct FlagView {
     pub definition: Definition,
     /// Grows with each change of the definition.
     pub version: u64,
+    /// Where it is in its life.
+    pub state: FlagState,
+    /// Why it is potentially stale, by what was really evaluated.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub stale_reason: Option<String>,
     /// Since when it is out of use.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Time>)]
@@ -88,11 +112,25 @@ impl From<FlagRecord> for FlagView {
             value_type: flag.value_type.name(),
             definition: flag.definition,
             version: flag.version,
+            // Whether it is stale is for the service to say, which knows what was evaluated.
+            state: if flag.archived_at.is_some() { FlagState::Archived } else { FlagState::Active },
+            stale_reason: None,
             archived_at: flag.archived_at.map(clock::rfc3339),
             created_at: flag.created_at,
             updated_at: flag.updated_at,
             updated_by: flag.updated_by,
         }
+    }
+}
+
+impl FlagView {
+    /// As the audit log keeps it: what was evaluated is no part of the flag.
+    fn recorded(&self) -> Result<Value> {
+        let mut record = serde_json::to_value(self)?;
+        if let Some(members) = record.as_object_mut() {
+            members.retain(|name, _| !matches!(name.as_str(), "state" | "stale_reason"));
+        }
+        Ok(record)
     }
 }
 

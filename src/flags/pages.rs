@@ -5,6 +5,7 @@ mod ask;
 mod bulk;
 mod canaries;
 mod cell;
+mod explain;
 mod history;
 mod list;
 mod state;
@@ -58,6 +59,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/projects/{project}/flags/bulk").post(bulk::run))
         .service(archived("unarchive").get(archive::ask::<false>).post(archive::act::<false>))
         .service(archived("purge").get(archive::ask::<true>).post(archive::act::<true>))
+        .service(web::resource(format!("{f}/explain")).get(explain::show))
         .service(web::resource(format!("{f}/history")).get(history::show))
         .service(web::resource(format!("{f}/history/{{version}}/restore")).get(history::ask).post(history::restore))
         .service(switch("enable").get(switch::ask::<true>).post(switch::turn::<true>))
@@ -121,6 +123,8 @@ pub struct FlagRow {
     pub owner: String,
     /// Its tags.
     pub tags: Vec<String>,
+    /// Why it is potentially stale.
+    pub stale: Option<String>,
     /// A cell for each environment, in the order of the columns.
     pub cells: Vec<SwitchCell>,
     /// The versions of what it serves where it last changed.
@@ -163,6 +167,8 @@ pub struct ConfirmPage {
     pub shell: Shell,
     /// The switch that is to be turned.
     pub cell: SwitchCell,
+    /// Who would move, a sentence each.
+    pub movers: Vec<String>,
 }
 
 /// A short state: "on 25 %", "canary 2/5 · 10 %", "rolled back".

@@ -1,20 +1,56 @@
-//! Who would move by a change, before anything is saved.
+//! Who would move by a change, before anything is saved: in buckets where that can be said, and in users seen of late.
+
+mod recent;
+mod summary;
+
+use std::collections::{BTreeMap, HashMap};
 
 use bellwether_core::allocation::{self, Move, Range};
 use bellwether_core::bucket::BUCKETS;
-use bellwether_core::{FALLTHROUGH, Serve};
+use bellwether_core::{FALLTHROUGH, Rule, Serve, Value, Variation};
 use serde::Serialize;
 use utoipa::ToSchema;
+
+pub use recent::{Dependent, RecentMoves, UserMove, moved_users};
 
 use super::{Configuration, share};
 
 /// Who would move.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Preview {
-    /// Buckets that change their variation.
+    /// Buckets that change their variation, or its value.
     pub moved: u32,
     /// From where to where.
     pub moves: Vec<PlacedMove>,
+    /// What each variation gains and loses; those alone that gain or lose anything.
+    pub variations: Vec<Balance>,
+    /// Rules that are new or gone, stand elsewhere or match others: whom that moves is a matter of the users, not of
+    /// buckets.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub changed_rules: Vec<String>,
+    /// Whether its prerequisites change: whom that moves is a matter of what other flags serve them.
+    #[serde(skip_serializing_if = "is_false")]
+    #[schema(required = false)]
+    pub changed_prerequisites: bool,
+    /// The users who have another target of their own than before, or one no longer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub changed_targets: Option<TargetMoves>,
+    /// Users that the environment has seen in the last 24 hours.
+    pub recent_users: RecentMoves,
+    /// Flags that have this one as a prerequisite and move users with it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub dependents: Vec<Dependent>,
+    /// All this in words.
+    pub summary: String,
+    #[serde(skip)]
+    words: Vec<String>,
+}
+
+fn is_false(value: &bool) -> bool {
+    !*value
 }
 
 /// A move and the split it happens in.
@@ -23,9 +59,31 @@ pub struct PlacedMove {
     /// `fallthrough` or a rule's id.
     #[serde(rename = "where")]
     pub place: String,
-    /// The move.
+    /// The move. From a variation to itself when its value changes.
     #[serde(flatten)]
     pub movement: Move,
+}
+
+/// What a variation gains and loses, in buckets, summed over the places where it does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Balance {
+    /// The variation's name.
+    pub variation: String,
+    /// Buckets that are served it and were not.
+    pub gains: u32,
+    /// Buckets that were served it and are no longer.
+    pub loses: u32,
+}
+
+/// Users whose own target changes, as far as their keys tell what they are served.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct TargetMoves {
+    /// How many there are.
+    pub users: u64,
+    /// How many of them are served something else.
+    pub moved: u64,
+    /// From where to where.
+    pub moves: Vec<UserMove>,
 }
 
 impl Preview {
@@ -42,8 +100,110 @@ impl Preview {
                 placed.extend(moves.into_iter().map(|movement| PlacedMove { place: place.to_owned(), movement }));
             }
         }
-        Self { moved: placed.iter().map(|placed| placed.movement.buckets).sum(), moves: placed }
+        let preview = Self::of(placed);
+        if !before.enabled && !after.enabled {
+            return preview;
+        }
+        let changed_prerequisites = before.prerequisites != after.prerequisites;
+        Self { changed_rules: changed_rules(before, after), changed_prerequisites, ..preview }
     }
+
+    /// The moves when variations come to have other values: of those who are served them.
+    pub fn of_values(configuration: &Configuration, before: &[Variation], after: &[Variation]) -> Self {
+        let value = |of: &[Variation], name: &str| of.iter().find(|one| one.name == name).map(|one| one.value.clone());
+        let changed = |name: &str| {
+            let (old, new): (Option<Value>, Option<Value>) = (value(before, name), value(after, name));
+            old != new
+        };
+        let rules = configuration.rules.iter().map(|rule| rule.id.as_str());
+        let mut placed = Vec::new();
+        for place in rules.chain([FALLTHROUGH]) {
+            let Some(serve) = configuration.serve(place) else { continue };
+            let shares = allocation::shares(&ranges(configuration, serve));
+            placed.extend(shares.into_iter().filter(|(name, buckets)| *buckets > 0 && changed(name)).map(
+                |(name, buckets)| PlacedMove {
+                    place: place.to_owned(),
+                    movement: Move { from: name.clone(), to: name, buckets },
+                },
+            ));
+        }
+        Self::of(placed)
+    }
+
+    /// When a flag is brought back: everyone goes from what services have as their own default to what it serves.
+    pub fn of_return() -> Self {
+        Self {
+            words: vec!["everyone is served it again, in place of their services' own defaults".to_owned()],
+            ..Self::default()
+        }
+    }
+
+    fn of(moves: Vec<PlacedMove>) -> Self {
+        let mut balances: BTreeMap<&str, (u32, u32)> = BTreeMap::new();
+        for PlacedMove { movement: Move { from, to, buckets }, .. } in moves.iter().filter(|one| !one.is_of_value()) {
+            balances.entry(from).or_default().1 += buckets;
+            balances.entry(to).or_default().0 += buckets;
+        }
+        let balance = |(name, (gains, loses)): (&str, (u32, u32))| Balance { variation: name.to_owned(), gains, loses };
+        Self {
+            moved: moves.iter().map(|placed| placed.movement.buckets).sum(),
+            variations: balances.into_iter().map(balance).collect(),
+            moves,
+            ..Self::default()
+        }
+    }
+
+    /// All this in sentences, names between backticks.
+    #[must_use]
+    pub fn sentences(&self) -> &[String] {
+        &self.words
+    }
+}
+
+impl PlacedMove {
+    /// Whether the variation stays and its value changes.
+    #[must_use]
+    pub fn is_of_value(&self) -> bool {
+        self.movement.from == self.movement.to
+    }
+}
+
+/// The keys whose own target changes what they are served, or may.
+pub(super) fn changed_targets<'c>(before: &'c Configuration, after: &'c Configuration) -> Vec<&'c str> {
+    if !before.enabled && !after.enabled {
+        return Vec::new();
+    }
+    let targets = |configuration: &'c Configuration| -> HashMap<&'c str, &'c str> {
+        let all = configuration.targets.iter();
+        all.flat_map(|target| target.keys.iter().map(|key| (key.as_str(), target.variation.as_str()))).collect()
+    };
+    let (old, new) = (targets(before), targets(after));
+    let served = |configuration: &'c Configuration, targets: &HashMap<&'c str, &'c str>, key: &str| {
+        if configuration.enabled { targets.get(key).copied() } else { Some(configuration.off_variation.as_str()) }
+    };
+    let mut keys: Vec<_> = old.keys().chain(new.keys().filter(|key| !old.contains_key(*key))).copied().collect();
+    keys.retain(|key| served(before, &old, key) != served(after, &new, key));
+    keys.sort_unstable();
+    keys
+}
+
+/// Rules that are new or gone, stand elsewhere among the others, or match others.
+fn changed_rules(before: &Configuration, after: &Configuration) -> Vec<String> {
+    let kept = |of: &'_ [Rule], other: &[Rule]| -> Vec<String> {
+        of.iter().filter(|rule| other.iter().any(|one| one.id == rule.id)).map(|rule| rule.id.clone()).collect()
+    };
+    let (old_order, new_order) = (kept(&before.rules, &after.rules), kept(&after.rules, &before.rules));
+    let moved = |id: &String| {
+        let place = |order: &[String]| order.iter().position(|one| one == id);
+        place(&old_order) != place(&new_order)
+    };
+    let is_changed = |rule: &&Rule| match before.rules.iter().find(|one| one.id == rule.id) {
+        Some(old) => old.clauses != rule.clauses || moved(&rule.id),
+        None => true,
+    };
+    let changed = after.rules.iter().filter(is_changed);
+    let gone = before.rules.iter().filter(|rule| !after.rules.iter().any(|one| one.id == rule.id));
+    changed.chain(gone).map(|rule| rule.id.clone()).collect()
 }
 
 /// What is served at a place, the kill switch considered.
@@ -79,66 +239,4 @@ fn independent(old: &[Range], new: &[Range]) -> Vec<Move> {
 }
 
 #[cfg(test)]
-mod tests {
-    use bellwether_core::Rule;
-
-    use super::*;
-
-    fn split(salt: &str, on: u32) -> Serve {
-        share::new_split(&[("on".to_owned(), on), ("off".to_owned(), BUCKETS - on)], salt.to_owned())
-    }
-
-    fn configuration(fallthrough: Serve) -> Configuration {
-        Configuration { fallthrough, ..Configuration::new("off".to_owned()) }
-    }
-
-    fn moves(before: &Configuration, after: &Configuration) -> Vec<(String, String, String, u32)> {
-        let preview = Preview::between(before, after);
-        assert_eq!(preview.moved, preview.moves.iter().map(|placed| placed.movement.buckets).sum::<u32>());
-        let told =
-            |placed: PlacedMove| (placed.place, placed.movement.from, placed.movement.to, placed.movement.buckets);
-        preview.moves.into_iter().map(told).collect()
-    }
-
-    fn told(place: &str, from: &str, to: &str, buckets: u32) -> (String, String, String, u32) {
-        (place.to_owned(), from.to_owned(), to.to_owned(), buckets)
-    }
-
-    #[test]
-    fn shares_move_within_their_split() {
-        let (ten, quarter) = (configuration(split("s", 10_000)), configuration(split("s", 25_000)));
-        assert_eq!(moves(&ten, &quarter), [told("fallthrough", "off", "on", 15_000)]);
-        assert_eq!(moves(&ten, &ten), []);
-        assert_eq!(
-            moves(&configuration(Serve::Variation("on".to_owned())), &ten),
-            [told("fallthrough", "on", "off", 90_000)]
-        );
-    }
-
-    #[test]
-    fn another_salt_shuffles_everyone() {
-        let (old, new) = (configuration(split("s", 25_000)), configuration(split("t", 25_000)));
-        assert_eq!(
-            moves(&old, &new),
-            [told("fallthrough", "off", "on", 18_750), told("fallthrough", "on", "off", 18_750)]
-        );
-    }
-
-    #[test]
-    fn the_kill_switch_moves_all_who_were_not_served_off() {
-        let on = configuration(split("s", 25_000));
-        let off = Configuration { enabled: false, ..configuration(split("t", 40_000)) };
-        assert_eq!(moves(&on, &off), [told("fallthrough", "on", "off", 25_000)]);
-        assert_eq!(moves(&off, &on), [told("fallthrough", "off", "on", 25_000)]);
-    }
-
-    #[test]
-    fn rules_that_both_have_are_told_by_their_ids() {
-        let rule = |id: &str, serve| Rule { id: id.to_owned(), description: String::new(), clauses: Vec::new(), serve };
-        let mut before = configuration(split("s", 50_000));
-        before.rules = vec![rule("kept", split("r", 1_000)), rule("gone", split("g", 1))];
-        let mut after = configuration(split("s", 50_000));
-        after.rules = vec![rule("new", split("n", 1)), rule("kept", split("r", 3_000))];
-        assert_eq!(moves(&before, &after), [told("kept", "off", "on", 2_000)]);
-    }
-}
+mod tests;

@@ -3,12 +3,15 @@
 use std::sync::Arc;
 
 use bellwether_core::message::ToSdk;
-use bellwether_core::{Change, CompiledFlag, Fault, Flag, ObjectKind, RawValue, digest, state_hash};
+use bellwether_core::{
+    Change, CompiledFlag, Entry, Fault, Flag, ObjectKind, RawValue, Refusal, SegmentEntry, digest, state_hash,
+};
 
 use super::Configuration;
 use super::history::Cause;
 use super::live::KEPT_CHANGES;
 use super::references;
+use super::segments::{self, Delta};
 use super::store::{self, ConfigurationRecord, FlagRecord};
 use crate::db::Connection;
 use crate::error::{Error, Result};
@@ -25,6 +28,10 @@ pub struct Published {
     pub hash: String,
     /// The stream's message, to the letter.
     pub message: String,
+    /// Whether the message only tells readers to fetch the snapshot: the change itself is too long.
+    pub resync: bool,
+    /// Segments as they are now, for those who have them in memory. Of a change that was read back: none.
+    pub segments: Vec<Arc<SegmentEntry>>,
     /// The flags that have a new version, by their ids, and which. Of a change that was read back: none.
     pub versions: Vec<(i64, u64)>,
 }
@@ -63,7 +70,27 @@ pub(super) fn faults(
     Ok(faults)
 }
 
-fn served(flag: &FlagRecord, record: &ConfigurationRecord) -> Flag {
+/// The flag as it would be served with this configuration.
+///
+/// # Errors
+/// Every fault of the flag, with pointers below `prefix`.
+pub(super) fn entry(
+    flag: &FlagRecord,
+    record: &ConfigurationRecord,
+    configuration: Configuration,
+    prefix: &str,
+) -> Result<Entry> {
+    let served = served(flag, &ConfigurationRecord { configuration, ..record.clone() });
+    match Entry::read(RawValue::from_string(serde_json::to_string(&served)?)?) {
+        Err(Refusal::Flag { faults, .. }) => {
+            Err(Error::Invalid(faults.into_iter().map(|fault| place(fault, prefix)).collect()))
+        }
+        read => read.map_err(Error::internal),
+    }
+}
+
+/// The flag as it would be served.
+pub(super) fn served(flag: &FlagRecord, record: &ConfigurationRecord) -> Flag {
     Flag {
         key: flag.key.clone(),
         version: record.version,
@@ -102,11 +129,27 @@ pub(super) fn publish(
     records: &[&ConfigurationRecord],
     cause: &Cause<'_>,
 ) -> Result<Arc<Published>> {
-    let Environment { revision: from, .. } = projects::environment_of_id(connection, environment)?;
+    publish_with(connection, environment, records, &Delta::default(), cause)
+}
+
+/// As [`publish`], with what changes of the project's segments.
+///
+/// # Errors
+/// When the store does not answer.
+pub(super) fn publish_with(
+    connection: &mut Connection<'_>,
+    environment: i64,
+    records: &[&ConfigurationRecord],
+    delta: &Delta,
+    cause: &Cause<'_>,
+) -> Result<Arc<Published>> {
+    let Environment { revision: from, project_id, .. } = projects::environment_of_id(connection, environment)?;
     let revision = from + 1;
-    let digests = store::digests(connection, environment)?;
-    let objects = digests.iter().map(|(key, version, digest)| (ObjectKind::Flag, &**key, *version, &**digest));
-    let hash = state_hash(objects);
+    let flags = store::digests(connection, environment)?;
+    let segments = segments::digests(connection, project_id)?;
+    let flags = flags.iter().map(|object| (ObjectKind::Flag, object));
+    let objects = flags.chain(segments.iter().map(|object| (ObjectKind::Segment, object)));
+    let hash = state_hash(objects.map(|(kind, (key, version, digest))| (kind, &**key, *version, &**digest)));
     let mut change = Change::new(from, hash.clone());
     for record in records {
         match &record.served {
@@ -114,12 +157,20 @@ pub(super) fn publish(
             None => change.removed_flags.push(record.flag_key.clone()),
         }
     }
-    let message = ToSdk::Change(&change).write()?;
+    change.segments.clone_from(&delta.whole);
+    change.segment_keys.clone_from(&delta.keys);
+    change.removed_segments.clone_from(&delta.removed);
+    let mut message = ToSdk::Change(&change).write()?;
+    let resync = delta.untold || (!delta.is_empty() && message.len() > segments::LONGEST);
+    if resync {
+        message = ToSdk::Resync { revision }.write()?;
+    }
     projects::set_revision(connection, environment, revision, &hash)?;
-    store::push_outbox(connection, environment, revision, &message, revision.saturating_sub(KEPT_CHANGES))?;
+    store::push_outbox(connection, environment, revision, (&message, &hash), revision.saturating_sub(KEPT_CHANGES))?;
     for record in records {
         store::keep_version(connection, record, revision, cause)?;
     }
     let versions = records.iter().map(|record| (record.flag_id, record.version)).collect();
-    Ok(Arc::new(Published { environment, revision, hash, message, versions }))
+    let segments = delta.compiled.clone();
+    Ok(Arc::new(Published { environment, revision, hash, message, resync, segments, versions }))
 }

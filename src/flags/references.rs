@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use bellwether_core::{Fault, Flag, Variation, limits};
 
 use super::Configuration;
+use super::segments;
 use super::store::{self, FlagRecord, ReferenceKind};
 use crate::db::Connection;
 use crate::error::Result;
@@ -48,9 +49,12 @@ pub(super) fn faults(
         let edges = store::references_in(connection, environment, ReferenceKind::Prerequisite)?;
         faults.extend(Graph::with(edges, served).faults(served));
     }
-    // Nothing makes segments yet.
-    let unknown = served.segments().into_iter();
-    faults.extend(unknown.map(|(pointer, key)| Fault::new(pointer, format!("there is no segment {key}"))));
+    let named = served.segments();
+    if !named.is_empty() {
+        let known = segments::existing(connection, flag.project_id)?;
+        let unknown = named.into_iter().filter(|(_, key)| !known.contains(*key));
+        faults.extend(unknown.map(|(pointer, key)| Fault::new(pointer, format!("there is no segment {key}"))));
+    }
     Ok(faults)
 }
 

@@ -38,6 +38,17 @@ pub enum Wanted {
     Patch(Value),
     /// Shares of the fallthrough: [`RolloutInput`].
     Rollout(Value),
+    /// The kill switch on or off.
+    Switch(bool),
+    /// A variation for one user, whatever the rules say; or no longer.
+    Target {
+        /// The variation's name.
+        variation: String,
+        /// The user's targeting key.
+        key: String,
+        /// Whether the user is to have it.
+        wanted: bool,
+    },
 }
 
 impl Wanted {
@@ -51,6 +62,8 @@ impl Wanted {
                 configuration(connection, edited, document)
             }
             Self::Rollout(document) => input::read_then(document, |rollout| rolled_out(edited, &rollout)),
+            Self::Switch(enabled) => Ok(Configuration { enabled, ..edited.configuration().clone() }),
+            Self::Target { variation, key, wanted } => targeted(edited, &variation, &key, wanted),
         }
     }
 
@@ -59,6 +72,10 @@ impl Wanted {
         match self {
             Self::Whole(_) | Self::Patch(_) => "flag.configure",
             Self::Rollout(_) => "flag.rollout",
+            Self::Switch(true) => "flag.enable",
+            Self::Switch(false) => "flag.disable",
+            Self::Target { wanted: true, .. } => "flag.target",
+            Self::Target { wanted: false, .. } => "flag.untarget",
         }
     }
 }
@@ -122,7 +139,7 @@ fn of_weights(weights: &Members<f64>, faults: &mut Vec<Fault>) -> BTreeMap<Strin
 }
 
 /// The configuration with one user's override more (or changed), or less.
-pub(super) fn targeted(edited: &Edited, variation: &str, key: &str, wanted: bool) -> Result<Configuration> {
+fn targeted(edited: &Edited, variation: &str, key: &str, wanted: bool) -> Result<Configuration> {
     let mut next = edited.configuration().clone();
     if !edited.definition().variations.iter().any(|known| known.name == variation) {
         return Err(Error::NotFound(format!("variation {variation} of flag {}", edited.key())));

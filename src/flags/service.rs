@@ -3,18 +3,20 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::archive::Attached;
-use super::change::{Edited, Next, Place, edit, edit_as};
+use super::change::{Edited, Next, Place, edit_as};
 use super::history::{self, Retention};
 use super::lifecycle::{create, find, lay_out, patch_definition};
 use super::overview::{self, Overview, Standing};
 use super::publish::Published;
-use super::rollout::{Wanted, targeted};
+use super::rollout::Wanted;
+use super::staleness::{FlagState, Judge, Staleness};
 use super::store::{self, FlagRecord};
-use super::{Configuration, Configured, FlagView, Live, NewFlag, Preview};
+use super::{Configured, FlagView, Live, NewFlag};
 use crate::access::{Caller, Role};
 use crate::db::{Connection, Part, Store};
 use crate::error::{Error, Result};
 use crate::projects::{self, Environment, NewEnvironment};
+use crate::usage::Usage;
 use crate::version::IfMatch;
 
 /// The service for flags.
@@ -24,6 +26,8 @@ pub struct Flags {
     live: Live,
     retention: Retention,
     pub(super) attached: Attached,
+    pub(super) usage: Usage,
+    pub(super) staleness: Staleness,
 }
 
 /// Which flags are asked for; all members must hold.
@@ -41,14 +45,34 @@ pub struct FlagFilter {
     pub owner: Option<String>,
     /// Archived ones instead of those in use.
     pub archived: bool,
+    /// Where it is in its life.
+    pub state: Option<FlagState>,
+    /// Whether it is potentially stale.
+    pub stale: Option<bool>,
 }
 
 type Change<T> = (T, Vec<Arc<Published>>);
 
 impl Flags {
-    /// Over `store`, keeping `live` up to date and so much history.
-    pub fn new(store: Store, live: Live, retention: Retention, attached: Attached) -> Self {
-        Self { store, live, retention, attached }
+    /// Over `store`, keeping `live` up to date and so much history. `usage` is told what is evaluated.
+    pub fn new(
+        store: Store,
+        live: Live,
+        (retention, staleness): (Retention, Staleness),
+        attached: Attached,
+        usage: Usage,
+    ) -> Self {
+        Self { store, live, retention, attached, usage, staleness }
+    }
+
+    /// What is evaluated, and for whom.
+    pub fn usage(&self) -> &Usage {
+        &self.usage
+    }
+
+    /// How much history is kept.
+    pub(super) fn retention(&self) -> Retention {
+        self.retention
     }
 
     /// The flags in memory.
@@ -88,12 +112,16 @@ impl Flags {
     /// When the caller may not, or there is no such project.
     pub async fn list(&self, caller: &Caller, project: String, filter: FlagFilter) -> Result<Vec<FlagView>> {
         caller.require(Role::Viewer)?;
+        let wanted = filter.clone();
         let work = move |c: &mut Connection<'_>| {
-            let project = projects::project(c, &project)?;
-            let flags = store::flags(c, project.id)?;
-            Ok(flags.into_iter().filter(|flag| filter.passes(flag)).map(FlagView::from).collect())
+            let found = projects::project(c, &project)?;
+            let flags: Vec<_> = store::flags(c, found.id)?.into_iter().filter(|flag| filter.passes(flag)).collect();
+            Ok((flags, projects::environments(c, &project)?))
         };
-        self.store.read(Part::Configuration, work).await
+        let (flags, environments) = self.store.read(Part::Configuration, work).await?;
+        let judge = Judge::new(self, &environments);
+        let judged = flags.into_iter().map(|flag| judge.judged(flag.into()));
+        Ok(judged.filter(|flag| wanted.passes_judged(flag)).collect())
     }
 
     /// One flag.
@@ -102,7 +130,11 @@ impl Flags {
     /// When the caller may not, or there is none.
     pub async fn get(&self, caller: &Caller, project: String, key: String) -> Result<FlagView> {
         caller.require(Role::Viewer)?;
-        self.store.read(Part::Configuration, move |c| Ok(find(c, &project, &key)?.into())).await
+        let work = move |c: &mut Connection<'_>| {
+            Ok((FlagView::from(find(c, &project, &key)?), projects::environments(c, &project)?))
+        };
+        let (flag, environments) = self.store.read(Part::Configuration, work).await?;
+        Ok(Judge::new(self, &environments).judged(flag))
     }
 
     /// A new flag, served off everywhere.
@@ -130,7 +162,12 @@ impl Flags {
     ) -> Result<FlagView> {
         caller.require(Role::Editor)?;
         let caller = caller.clone();
-        self.write(move |c| patch_definition(c, &caller, (&project, &key), if_match, patch)).await
+        let work = move |c: &mut Connection<'_>| {
+            let (flag, published) = patch_definition(c, &caller, (&project, &key), if_match, patch)?;
+            Ok(((flag, projects::environments(c, &project)?), published))
+        };
+        let (flag, environments) = self.write(work).await?;
+        Ok(Judge::new(self, &environments).judged(flag))
     }
 
     /// A flag's configuration in an environment, as it was last when the flag is archived.
@@ -148,7 +185,13 @@ impl Flags {
     /// When the caller may not, or there is no such project.
     pub async fn overview(&self, caller: &Caller, project: String) -> Result<Vec<Overview>> {
         caller.require(Role::Viewer)?;
-        self.store.read(Part::Configuration, move |c| overview::of_project(c, &project)).await
+        let work = move |c: &mut Connection<'_>| {
+            Ok((overview::of_project(c, &project)?, projects::environments(c, &project)?))
+        };
+        let (all, environments) = self.store.read(Part::Configuration, work).await?;
+        let judge = Judge::new(self, &environments);
+        let judged = all.into_iter().map(|one| Overview { flag: judge.judged(one.flag), ..one });
+        Ok(judged.collect())
     }
 
     /// A flag and how it stands in one environment.
@@ -187,67 +230,12 @@ impl Flags {
         self.write(work).await
     }
 
-    /// Who would move by such a change.
-    ///
-    /// # Errors
-    /// As [`Flags::configure`]; nothing is changed.
-    pub async fn preview(&self, caller: &Caller, place: Place, if_match: IfMatch, wanted: Wanted) -> Result<Preview> {
-        caller.require(Role::Viewer)?;
-        let work = move |c: &mut Connection<'_>| {
-            let edited = Edited::find(c, &place)?;
-            if_match.check(edited.record.version)?;
-            let next = wanted.configuration(c, &edited)?;
-            edited.allows(&next)?;
-            Ok(Preview::between(edited.configuration(), &next))
-        };
-        self.store.read(Part::Configuration, work).await
-    }
-
     /// Turns the kill switch.
     ///
     /// # Errors
     /// As [`edit`].
     pub async fn switch(&self, caller: &Caller, place: Place, if_match: IfMatch, enabled: bool) -> Result<Configured> {
-        let action = if enabled { "flag.enable" } else { "flag.disable" };
-        let change = move |edited: &Edited| Ok(Configuration { enabled, ..edited.configuration().clone() });
-        self.edit(caller, place, if_match, action, change).await
-    }
-
-    /// Serves one user a variation whatever the rules say; with `None`, no longer.
-    ///
-    /// # Errors
-    /// As [`edit`]; not found when there is no such target to remove.
-    pub async fn target(
-        &self,
-        caller: &Caller,
-        place: Place,
-        if_match: IfMatch,
-        variation: String,
-        key: String,
-        wanted: bool,
-    ) -> Result<Configured> {
-        let action = if wanted { "flag.target" } else { "flag.untarget" };
-        let change = move |edited: &Edited| targeted(edited, &variation, &key, wanted);
-        self.edit(caller, place, if_match, action, change).await
-    }
-
-    async fn edit<F>(
-        &self,
-        caller: &Caller,
-        place: Place,
-        if_match: IfMatch,
-        action: &'static str,
-        change: F,
-    ) -> Result<Configured>
-    where
-        F: FnOnce(&Edited) -> Result<Configuration> + Send + 'static,
-    {
-        let caller = caller.clone();
-        let work = move |c: &mut Connection<'_>| {
-            let (view, published) = edit(c, &caller, &place, if_match, action, change)?;
-            Ok((view, published.into_iter().collect()))
-        };
-        self.write(work).await
+        self.configure(caller, place, if_match, Wanted::Switch(enabled)).await
     }
 
     /// A new environment, in which every flag is served off.
@@ -281,5 +269,10 @@ impl FlagFilter {
             && self.kind.as_ref().is_none_or(|wanted| definition.kind.name() == wanted)
             && self.value_type.as_ref().is_none_or(|wanted| flag.value_type.name() == wanted)
             && self.owner.as_ref().is_none_or(|owner| definition.owner == *owner)
+    }
+
+    fn passes_judged(&self, flag: &FlagView) -> bool {
+        self.state.is_none_or(|state| flag.state == state)
+            && self.stale.is_none_or(|stale| (flag.state == FlagState::PotentiallyStale) == stale)
     }
 }

@@ -1,5 +1,8 @@
+mod past;
 mod references;
 mod versions;
+
+use std::collections::{HashMap, HashSet};
 
 use bellwether_core::{Release, ValueType};
 use chrono::{DateTime, Utc};
@@ -11,6 +14,7 @@ use crate::db::schema::{flag_configurations, flags, outbox};
 use crate::db::{Connection, Timestamp, on_backend};
 use crate::error::{Error, Result};
 
+pub(super) use past::{KeptJson, KeptVersion, Made, next_revision, oldest_version, revision_at, versions_as_of};
 pub(super) use references::{ReferenceKind, dependents, references_in};
 pub(super) use versions::{VersionRecord, find_version, forget_versions, keep_version, versions};
 
@@ -185,6 +189,17 @@ pub(super) fn configurations_in(connection: &mut Connection<'_>, environment: i6
     rows.into_iter().map(configuration).collect()
 }
 
+/// The keys of all flags, archived ones too, by environment.
+pub(super) fn keys(connection: &mut Connection<'_>) -> Result<HashMap<i64, HashSet<String>>> {
+    let query = flag_configurations::table.select((flag_configurations::environment_id, flag_configurations::flag_key));
+    let rows: Vec<(i64, String)> = on_backend!(connection, |c| query.load(c))?;
+    let mut keys: HashMap<_, HashSet<_>> = HashMap::new();
+    for (environment, key) in rows {
+        keys.entry(environment).or_default().insert(key);
+    }
+    Ok(keys)
+}
+
 pub(super) fn insert_configuration(connection: &mut Connection<'_>, record: &ConfigurationRecord) -> Result<()> {
     let row = configuration_row(record)?;
     on_backend!(connection, |c| diesel::insert_into(flag_configurations::table).values(&row).execute(c))?;
@@ -236,7 +251,7 @@ pub(super) fn push_outbox(
     connection: &mut Connection<'_>,
     environment: i64,
     revision: u64,
-    message: &str,
+    (message, hash): (&str, &str),
     forget: u64,
 ) -> Result<()> {
     let insert = diesel::insert_into(outbox::table).values((
@@ -244,6 +259,7 @@ pub(super) fn push_outbox(
         outbox::revision.eq(signed(revision)),
         outbox::message.eq(message),
         outbox::at.eq(Timestamp(clock::now())),
+        outbox::hash.eq(hash),
     ));
     on_backend!(connection, |c| insert.execute(c))?;
     let old = outbox::table.filter(outbox::environment_id.eq(environment)).filter(outbox::revision.le(signed(forget)));
@@ -251,12 +267,35 @@ pub(super) fn push_outbox(
     Ok(())
 }
 
-/// The changes that are kept of an environment, oldest first.
-pub(super) fn outbox(connection: &mut Connection<'_>, environment: i64) -> Result<Vec<(u64, String)>> {
-    let query = outbox::table
-        .filter(outbox::environment_id.eq(environment))
-        .order(outbox::revision)
-        .select((outbox::revision, outbox::message));
-    let rows: Vec<(i64, String)> = on_backend!(connection, |c| query.load(c))?;
-    Ok(rows.into_iter().map(|(revision, message)| (unsigned(revision), message)).collect())
+/// A change that is kept: its revision, its message, and the hash of the state that it leads to, if it was kept.
+pub(super) type Kept = (u64, String, Option<String>);
+
+/// The last changes that are kept of an environment, oldest first, of no more than about so many bytes.
+pub(super) fn outbox(connection: &mut Connection<'_>, environment: i64, bytes: usize) -> Result<Vec<Kept>> {
+    /// Rows of one query: a message may be as large as a body.
+    const TOGETHER: i64 = 50;
+    let (mut found, mut before, mut size) = (Vec::new(), i64::MAX, 0);
+    loop {
+        let query = outbox::table
+            .filter(outbox::environment_id.eq(environment))
+            .filter(outbox::revision.lt(before))
+            .order(outbox::revision.desc())
+            .limit(TOGETHER)
+            .select((outbox::revision, outbox::message, outbox::hash));
+        let rows: Vec<(i64, String, Option<String>)> = on_backend!(connection, |c| query.load(c))?;
+        let last = (rows.len() as u64) < TOGETHER.unsigned_abs();
+        for (revision, message, hash) in rows {
+            size += message.len();
+            if size > bytes {
+                found.reverse();
+                return Ok(found);
+            }
+            before = revision;
+            found.push((unsigned(revision), message, hash));
+        }
+        if last {
+            found.reverse();
+            return Ok(found);
+        }
+    }
 }

@@ -16,7 +16,7 @@ use crate::input::{self, Faults};
 /// Largest body, in bytes.
 const LIMIT: usize = 1 << 20;
 /// How much of a body over the limit is read and thrown away, so that the client gets to read the answer.
-const DRAIN: usize = 16 << 20;
+pub(super) const DRAIN: usize = 16 << 20;
 /// How long a body may take to arrive.
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -50,7 +50,11 @@ impl Json {
     }
 }
 
-impl FromRequest for Json {
+/// A body that is said to be JSON, read whole within the limits, for those who read it themselves.
+#[derive(Debug)]
+pub struct JsonText(pub Bytes);
+
+impl FromRequest for JsonText {
     type Error = actix_web::Error;
     type Future = Pin<Box<dyn Future<Output = Result<Self, actix_web::Error>>>>;
 
@@ -60,10 +64,25 @@ impl FromRequest for Json {
         Box::pin(async move {
             // The body is read before it is refused, or the client might not see the answer.
             let body = whole(payload, LIMIT).await?;
+            if !body.is_empty() {
+                declared?;
+            }
+            Ok(Self(body))
+        })
+    }
+}
+
+impl FromRequest for Json {
+    type Error = actix_web::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, actix_web::Error>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let body = JsonText::from_request(request, payload);
+        Box::pin(async move {
+            let JsonText(body) = body.await?;
             if body.is_empty() {
                 return Ok(Self(Value::Null));
             }
-            declared?;
             let text = std::str::from_utf8(&body).map_err(|_| Error::Malformed("the body is not UTF-8".to_owned()))?;
             let value = serde_json::from_str(text);
             Ok(Self(value.map_err(|error| Error::Malformed(format!("the body is not JSON: {error}")))?))

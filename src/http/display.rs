@@ -32,6 +32,22 @@ impl Tone {
     }
 }
 
+/// A part of a sentence: words, or a name that stood between backticks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span<'t> {
+    /// The text.
+    pub text: &'t str,
+    /// Whether it is a name.
+    pub name: bool,
+}
+
+/// A sentence in its words and the names in it.
+#[must_use]
+pub fn spans(sentence: &str) -> Vec<Span<'_>> {
+    let parts = sentence.split('`').enumerate().map(|(at, text)| Span { text, name: at % 2 == 1 });
+    parts.filter(|span| !span.text.is_empty()).collect()
+}
+
 /// A whole number: 27,180.
 #[must_use]
 pub fn thousands(number: u64) -> String {

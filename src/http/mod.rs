@@ -4,6 +4,7 @@
 pub mod assets;
 mod body;
 pub mod caller;
+mod cors;
 pub mod display;
 pub mod docs;
 mod form;
@@ -16,6 +17,7 @@ pub mod problem;
 pub mod request;
 pub mod session;
 pub mod shell;
+mod text;
 pub mod traffic;
 
 use std::fmt::Display;
@@ -24,10 +26,11 @@ use actix_web::http::header;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
 
-pub use body::Json;
+pub use body::{Json, JsonText};
 pub use form::Form;
 pub use paging::{Page, Paging};
 pub use session::{PageCaller, Posted};
+pub use text::{TEXT_LIMIT, Text};
 
 use crate::error::{Error, Result};
 

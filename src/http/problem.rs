@@ -149,8 +149,7 @@ pub fn respond(error: &Error, request: &HttpRequest, request_id: &str) -> HttpRe
 /// The answer to a status that the framework gave without a document.
 pub fn respond_status(status: StatusCode, request: &HttpRequest, request_id: &str) -> HttpResponse {
     let kind = Kind::of_status(status);
-    let code = if status == StatusCode::NOT_FOUND { ErrorCode::FlagNotFound } else { ErrorCode::General };
-    document(kind, kind.title.to_owned(), &[], code, request, request_id)
+    document(kind, kind.title.to_owned(), &[], ErrorCode::General, request, request_id)
 }
 
 /// An OFREP evaluation that ended in an error code rather than a value.
@@ -194,3 +193,6 @@ fn document(
     }
     response.json(problem)
 }
+
+#[cfg(test)]
+mod tests;

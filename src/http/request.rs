@@ -10,6 +10,7 @@ use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
 use uuid::Uuid;
 
+use super::cors::Sharing;
 use super::page;
 use super::problem::{self, Kind};
 use super::traffic::Traffic;
@@ -73,6 +74,13 @@ pub fn origin(request: &HttpRequest) -> Origin {
     }
 }
 
+/// Whether the caller has the answer called `etag` already. `If-None-Match` compares weakly (RFC 9110, 13.1.2).
+pub fn has(request: &HttpRequest, etag: &str) -> bool {
+    let known = request.headers().get(header::IF_NONE_MATCH).and_then(|known| known.to_str().ok());
+    let known = known.into_iter().flat_map(|known| known.split(',').map(str::trim));
+    known.into_iter().any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
+}
+
 /// The middleware around everything.
 ///
 /// # Errors
@@ -85,9 +93,12 @@ pub async fn surround(
     let started = Instant::now();
     let id = RequestId::of(request.headers());
     request.extensions_mut().insert(id.clone());
+    let sharing = Sharing::of(&request);
     let mut response = if names_nul(request.uri()) {
         let error = Error::Malformed("the address has U+0000 in it, which nothing here is named with".to_owned());
         request.into_response(HttpResponse::from_error(error))
+    } else if let Some(answer) = sharing.as_ref().and_then(Sharing::answer) {
+        request.into_response(answer)
     } else {
         next.call(request).await?.map_into_boxed_body()
     };
@@ -101,6 +112,9 @@ pub async fn surround(
     let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     tracing::debug!(request_id = id.text(), method = %request.method(), path = request.path(), status = status.as_u16(), milliseconds, "request answered");
     dress(response.headers_mut(), id);
+    if let Some(sharing) = sharing {
+        sharing.dress(response.headers_mut());
+    }
     Ok(response)
 }
 

@@ -36,6 +36,10 @@ pub fn routes(config: &mut web::ServiceConfig) {
              "metric": "request.duration_ms", "n": 900, "mean": 96.1, "m2": 51_234.5, "min": 12.0, "max": 2_100.0,
              "histogram": [[112, 37]], "above": [[2_000, 1]]},
         ],
+        "exposures": [{"release": "a release that has ended", "arm": "treatment", "unit": "user-42",
+            "at": "2026-11-21T10:00:11Z"}],
+        "evaluations": [{"flag": "feature.new-dashboard", "variation": "on", "count": 930,
+            "last": "2026-11-21T10:00:19Z"}],
     })),
     responses((status = ACCEPTED, body = Receipt)),
 )]

@@ -1,12 +1,16 @@
 //! The one writer of measurements: what waits is written together.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{mpsc, oneshot};
 
+use super::observed::EvaluationInput;
 use super::{Checked, Cut, Receipt, store};
 use crate::clock;
 use crate::db::{Connection, Part, Store};
 use crate::error::{Error, Result};
+use crate::usage::{self, Reported, Usage};
 
 /// Batches written in one transaction.
 const TOGETHER: usize = 64;
@@ -21,7 +25,7 @@ pub(super) struct Job {
 }
 
 /// Writes batches until nobody can send any more.
-pub(super) async fn write(store: Store, cut: Cut, mut jobs: mpsc::Receiver<Job>) {
+pub(super) async fn write(store: Store, cut: Cut, usage: Usage, mut jobs: mpsc::Receiver<Job>) {
     let mut forgotten = DateTime::<Utc>::MIN_UTC;
     let mut waiting = Vec::with_capacity(TOGETHER);
     while jobs.recv_many(&mut waiting, TOGETHER).await > 0 {
@@ -33,9 +37,17 @@ pub(super) async fn write(store: Store, cut: Cut, mut jobs: mpsc::Receiver<Job>)
             if forget {
                 store::forget_batches(c, now)?;
             }
-            batches.into_iter().map(|(environment, batch)| count(c, environment, batch, cut)).collect()
+            let (mut receipts, mut evaluated) = (Vec::with_capacity(batches.len()), Evaluated::new());
+            for (environment, batch) in batches {
+                receipts.push(count(c, environment, batch, cut, &mut evaluated)?);
+            }
+            let reported = reported(evaluated);
+            usage::add(c, &reported)?;
+            Ok((receipts, reported))
         };
-        let outcome: Result<Vec<Receipt>> = store.write(Part::Measurements, work).await;
+        let taken = usage.clone();
+        let after = move |(_, reported): &(Vec<Receipt>, Vec<Reported>)| taken.take(reported);
+        let outcome = store.write_then(Part::Measurements, work, after).await.map(|(receipts, _)| receipts);
         if outcome.is_ok() && forget {
             forgotten = now;
         }
@@ -43,13 +55,38 @@ pub(super) async fn write(store: Store, cut: Cut, mut jobs: mpsc::Receiver<Job>)
     }
 }
 
+/// Evaluations of all batches that are written together, with the time of the last, by environment, flag and variation.
+type Evaluated = BTreeMap<(i64, String, String), (u64, DateTime<Utc>)>;
+
+fn reported(evaluated: Evaluated) -> Vec<Reported> {
+    let one = |((environment, flag, variation), (evaluations, last))| Reported {
+        environment,
+        flag,
+        variation,
+        evaluations,
+        last,
+    };
+    evaluated.into_iter().map(one).collect()
+}
+
 /// Counts a batch, unless it was counted before.
-fn count(connection: &mut Connection<'_>, environment: i64, batch: Checked, cut: Cut) -> Result<Receipt> {
+fn count(
+    connection: &mut Connection<'_>,
+    environment: i64,
+    batch: Checked,
+    cut: Cut,
+    evaluated: &mut Evaluated,
+) -> Result<Receipt> {
     // Read here, on the one writing connection: a window is open to all that is written before it is read, or closed.
     let now = clock::now();
-    let Checked { instance, sequence, windows, late } = batch;
+    let Checked { instance, sequence, windows, late, evaluations, .. } = batch;
     if !store::note_batch(connection, environment, &instance, sequence, now)? {
         return Ok(Receipt { duplicate: true, ..Receipt::default() });
+    }
+    for EvaluationInput { flag, variation, count, last } in evaluations {
+        let (sum, latest) = evaluated.entry((environment, flag, variation)).or_insert((0, DateTime::<Utc>::MIN_UTC));
+        *sum = sum.saturating_add(count);
+        *latest = last.min(now).max(*latest);
     }
     let mut receipt = Receipt { late, ..Receipt::default() };
     for window in windows {

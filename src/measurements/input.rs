@@ -7,6 +7,7 @@ use deserr::Deserr;
 use serde_json::Value;
 use utoipa::ToSchema;
 
+use super::observed::{self, EvaluationInput, ExposureInput};
 use super::{AHEAD, Checked, Cut};
 use crate::error::{Error, Result};
 use crate::input::{Faults, Reject};
@@ -15,7 +16,7 @@ use crate::schema::Time;
 /// Most windows of one batch.
 const WINDOWS: usize = 10_000;
 /// Largest count: exact in every language's doubles.
-const COUNT: u64 = 1 << 53;
+pub(super) const COUNT: u64 = 1 << 53;
 /// Largest magnitude of a value, as the SDKs have it: sums of squares of any number of them are finite.
 const MAGNITUDE: f64 = 1e100;
 /// Buckets of a histogram, which end where the SDKs' do.
@@ -46,21 +47,19 @@ pub struct BatchInput {
     /// What was measured.
     #[schema(max_items = 10_000)]
     windows: Vec<WindowInput>,
+    /// Who met a release; the users count as seen of late.
+    #[deserr(default)]
+    #[schema(required = false, max_items = 10_000)]
+    exposures: Vec<ExposureInput>,
     /// Accepted, and not kept as yet.
     #[deserr(default)]
     #[schema(required = false)]
     #[expect(dead_code, reason = "part of the format that nothing here uses: see ARCHITECTURE.md")]
-    exposures: Vec<Value>,
-    /// Accepted, and not kept as yet.
-    #[deserr(default)]
-    #[schema(required = false)]
-    #[expect(dead_code, reason = "as above")]
     outcomes: Vec<Value>,
-    /// Accepted, and not kept as yet.
+    /// How often each variation was served since the batch before.
     #[deserr(default)]
-    #[schema(required = false)]
-    #[expect(dead_code, reason = "as above")]
-    evaluations: Vec<Value>,
+    #[schema(required = false, max_items = 10_000)]
+    evaluations: Vec<EvaluationInput>,
     /// Accepted, and not kept as yet.
     #[deserr(default)]
     #[expect(dead_code, reason = "as above")]
@@ -119,12 +118,12 @@ struct WindowInput {
     above: Vec<(f64, u64)>,
 }
 
-fn short_name(name: String) -> Result<String, Reject> {
+pub(super) fn short_name(name: String) -> Result<String, Reject> {
     let fine = (1..=NAME).contains(&name.chars().count());
     if fine { Ok(name) } else { Err(Reject(format!("has 1 to {NAME} characters"))) }
 }
 
-fn time(text: String) -> Result<DateTime<Utc>, Reject> {
+pub(super) fn time(text: String) -> Result<DateTime<Utc>, Reject> {
     let parsed = DateTime::parse_from_rfc3339(&text);
     parsed.map(|at| at.to_utc()).map_err(|_| Reject("is a time like 2026-11-21T10:00:00Z".to_owned()))
 }
@@ -141,6 +140,7 @@ impl BatchInput {
         if self.windows.len() > WINDOWS {
             faults.push(Fault::new("/windows", format!("at most {WINDOWS} windows in one batch")));
         }
+        faults.extend(observed::faults(&self.evaluations, &self.exposures, now));
         let (mut windows, mut late) = (Vec::new(), 0);
         for (index, input) in self.windows.into_iter().enumerate() {
             let mut found = Vec::new();
@@ -154,7 +154,15 @@ impl BatchInput {
             }
         }
         Error::unless_empty(faults)?;
-        Ok(Checked { instance: self.instance, sequence: self.sequence, windows, late })
+        let evaluations = observed::known(self.evaluations, state);
+        Ok(Checked {
+            instance: self.instance,
+            sequence: self.sequence,
+            windows,
+            late,
+            evaluations,
+            exposures: self.exposures,
+        })
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod api;
 mod ingest;
 mod input;
+mod observed;
 mod store;
 
 use std::collections::BTreeMap;
@@ -21,7 +22,9 @@ use crate::clock;
 use crate::db::{Part, Store};
 use crate::error::{Error, Result};
 use crate::flags::Live;
+use crate::usage::Usage;
 use ingest::Job;
+use observed::{EvaluationInput, ExposureInput};
 
 /// Batches that wait to be written; more are told to come again.
 const QUEUE: usize = 1_024;
@@ -94,15 +97,17 @@ pub struct Measurements {
     store: Store,
     live: Live,
     cut: Cut,
+    usage: Usage,
     queue: mpsc::Sender<Job>,
 }
 
 impl Measurements {
-    /// Over `store`, with the task that writes what comes in; it ends when the service is dropped.
-    pub fn start(store: Store, live: Live, cut: Cut) -> (Self, tokio::task::JoinHandle<()>) {
+    /// Over `store`, with the task that writes what comes in; it ends when the service is dropped. `usage` is told
+    /// what was evaluated, and for whom.
+    pub fn start(store: Store, live: Live, cut: Cut, usage: Usage) -> (Self, tokio::task::JoinHandle<()>) {
         let (queue, jobs) = mpsc::channel(QUEUE);
-        let writer = tokio::spawn(ingest::write(store.clone(), cut, jobs));
-        (Self { store, live, cut, queue }, writer)
+        let writer = tokio::spawn(ingest::write(store.clone(), cut, usage.clone(), jobs));
+        (Self { store, live, cut, usage, queue }, writer)
     }
 
     /// How windows are cut.
@@ -117,8 +122,13 @@ impl Measurements {
     pub async fn take(&self, caller: &Caller, document: Value) -> Result<Receipt> {
         let environment = caller.server_environment()?;
         let live = self.live.environment(environment)?;
-        let check = |batch: BatchInput| batch.check(&live.served().state, self.cut, clock::now());
-        let checked = crate::input::read_then(document, check)?;
+        let now = clock::now();
+        let check = |batch: BatchInput| batch.check(&live.served().state, self.cut, now);
+        let mut checked = crate::input::read_then(document, check)?;
+        // To be seen twice is to be seen: whether the batch comes again does not matter.
+        for ExposureInput { unit, at, .. } in checked.exposures.drain(..) {
+            self.usage.seen(environment, &unit, at.min(now));
+        }
         let (answer, outcome) = oneshot::channel();
         let job = Job { environment, batch: checked, answer };
         self.queue.try_send(job).map_err(|_| Error::Busy("more measurements come in than can be written"))?;
@@ -154,4 +164,6 @@ pub(crate) struct Checked {
     pub(crate) windows: Vec<bellwether_core::window::Window>,
     /// Windows whose release had ended.
     pub(crate) late: usize,
+    evaluations: Vec<EvaluationInput>,
+    exposures: Vec<ExposureInput>,
 }

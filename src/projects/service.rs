@@ -77,10 +77,10 @@ impl Projects {
         self.store.write(Part::Configuration, work).await
     }
 
-    /// Deletes a project without flags, with its environments and their keys.
+    /// Deletes a project without flags and segments, with its environments and their keys.
     ///
     /// # Errors
-    /// [`Error::Conflict`] while flags belong to it.
+    /// [`Error::Conflict`] while flags or segments belong to it.
     pub async fn delete(&self, caller: &Caller, key: String, if_match: IfMatch) -> Result<()> {
         caller.require(Role::Admin)?;
         let caller = caller.clone();
@@ -89,7 +89,7 @@ impl Projects {
             if_match.check(before.version.unsigned_abs())?;
             if !store::delete(c, before.id)? {
                 return Err(Error::Conflict(format!(
-                    "project {key} still has flags; it can be deleted when it has none"
+                    "project {key} still has flags or segments; it can be deleted when it has none"
                 )));
             }
             let changes = audit::whole(Some(serde_json::to_value(&before)?), None);

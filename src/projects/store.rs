@@ -66,7 +66,7 @@ pub(super) fn update(connection: &mut Connection<'_>, changed: &Project) -> Resu
     Ok(())
 }
 
-/// Deletes a project and its environments; `false` when flags still belong to it.
+/// Deletes a project and its environments; `false` when flags or segments still belong to it.
 pub(super) fn delete(connection: &mut Connection<'_>, id: i64) -> Result<bool> {
     use diesel::result::{DatabaseErrorKind::ForeignKeyViolation, Error};
     match on_backend!(connection, |c| diesel::delete(projects::table.find(id)).execute(c)) {

@@ -137,6 +137,7 @@ async fn talk(
 ) -> (CloseCode, &'static str) {
     const FAILED: (CloseCode, &str) = (CloseCode::Error, "the server failed");
     const SLOW: (CloseCode, &str) = (CloseCode::Policy, "the reader does not read");
+    const REVOKED: (CloseCode, &str) = (CloseCode::Policy, "the key is revoked");
     let Ok(environment) = parts.flags.live().environment(parts.environment) else { return FAILED };
     let mut changes = environment.subscribe();
     let Ok((mut conversation, frames)) = Conversation::open(environment, hello) else { return FAILED };
@@ -149,6 +150,7 @@ async fn talk(
     let (mut ticked, mut unanswered) = (0, 0);
     let mut draining = parts.draining.0.clone();
     let mut drained = pin!(draining.wait_for(|draining| *draining));
+    let mut credentials = parts.access.changes();
     loop {
         tokio::select! {
             heard = changes.recv() => match conversation.hear(heard) {
@@ -167,10 +169,12 @@ async fn talk(
                     Some(Err(_)) => return (CloseCode::Protocol, "the frame can't be read, or is too large"),
                 }
             },
+            _ = credentials.changed() => if !parts.access.is_live(&parts.token) { return REVOKED },
             _ = ticks.tick() => {
                 ticked += 1;
+                // It may have come to its end, or have been revoked before anyone looked.
                 if !parts.access.is_live(&parts.token) {
-                    return (CloseCode::Policy, "the key is revoked");
+                    return REVOKED;
                 }
                 if ticked % PING_TICKS == 0 {
                     if unanswered >= UNANSWERED {

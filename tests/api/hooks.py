@@ -6,7 +6,7 @@ import zlib
 import schemathesis
 
 # Of the store as tests/api/run seeds it.
-THERE = {"project": "default", "environment": "development", "variation": "on"}
+THERE = {"project": "default", "environment": "development", "variation": "on", "segment": "beta-testers"}
 FEATURE, CANARY = "feature.new-dashboard", "canary.new-payment-processor"
 # What the examples create, to be deleted again.
 MADE = {"project": "shop", "environment": "qa", "key": "page.size"}

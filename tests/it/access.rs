@@ -55,10 +55,19 @@ fn read_patterns(listed: &str) -> BTreeSet<String> {
         if scope {
             around.push((depth, path));
         } else {
-            patterns.insert(path);
+            patterns.insert(without_expressions(&path));
         }
     }
     patterns
+}
+
+/// `{key:.+}` is `{key}` to whoever asks.
+fn without_expressions(pattern: &str) -> String {
+    let part = |part: &str| match part.split_once(':') {
+        Some((name, _)) if name.starts_with('{') => format!("{name}}}"),
+        _ => part.to_owned(),
+    };
+    pattern.split('/').map(part).collect::<Vec<_>>().join("/")
 }
 
 /// A path of a pattern, whatever is there; the table's own where it leaves no part open.
@@ -129,6 +138,13 @@ async fn furnished(app: TestApp) -> TestApp {
         }
         app.post(&configured(environment, "canary.b", "/canary/start"), &json!({})).await.expect(200);
     }
+    let vip = json!({"key": "vip", "included": ["user-1"]});
+    app.post("/api/v1/projects/default/segments", &vip).await.expect(201);
+    let app = app.with_flag("feature.vip").await;
+    let clause = json!({"attribute": "targetingKey", "op": "in_segment", "values": ["vip"]});
+    let rule = json!({"clauses": [clause], "serve": {"variation": "on"}});
+    let whole = json!({"enabled": true, "off_variation": "off", "rules": [rule], "fallthrough": {"variation": "off"}});
+    app.configure(PRODUCTION, "feature.vip", &whole).await.expect(200);
     app
 }
 
@@ -143,6 +159,9 @@ async fn walk(app: &TestApp, kind: Kind, credential: Option<&str>) {
             let mut call = app.call(route.method.clone(), &route.path_in(environment)).any_version();
             if let Some(body) = &route.body {
                 call = call.json(body);
+            }
+            if let Some(text) = route.text {
+                call = call.header("content-type", "text/plain").body(text);
             }
             let answer = match credential {
                 Some(credential) => call.by(credential).await,

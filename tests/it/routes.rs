@@ -34,17 +34,24 @@ pub(crate) struct Route {
     pub(crate) need: Need,
     pub(crate) path: String,
     pub(crate) body: Option<Value>,
+    /// A body of text, in place of JSON.
+    pub(crate) text: Option<&'static str>,
     /// The status for those who may.
     pub(crate) answer: u16,
 }
 
 impl Route {
     fn new(method: Method, pattern: &str, need: Need, answer: u16) -> Self {
-        Self { method, pattern: pattern.to_owned(), need, path: pattern.to_owned(), body: None, answer }
+        Self { method, pattern: pattern.to_owned(), need, path: pattern.to_owned(), body: None, text: None, answer }
     }
 
     fn body(mut self, body: Value) -> Self {
         self.body = Some(body);
+        self
+    }
+
+    fn text(mut self, text: &'static str) -> Self {
+        self.text = Some(text);
         self
     }
 
@@ -68,12 +75,14 @@ impl Route {
 }
 
 /// Every route, in an order in which one after the other can be asked for. `feature.a` is there, `canary.a` with a
-/// policy, and `canary.b` with a canary that runs.
+/// policy, `canary.b` with a canary that runs, and the segment `vip`, which a flag of production uses.
 pub(crate) fn table() -> Vec<Route> {
     let mut table = Vec::new();
     table.extend(open());
     table.extend(projects());
+    table.extend(tokens());
     table.extend(definitions());
+    table.extend(segments());
     table.extend(configurations());
     table.extend(canaries());
     table.extend(sdk());
@@ -109,6 +118,20 @@ fn projects() -> Vec<Route> {
     ]
 }
 
+fn tokens() -> Vec<Route> {
+    let (all, one) = ("/api/v1/tokens", "/api/v1/tokens/{id}");
+    let new = json!({"kind": "service_token", "name": "pipeline", "role": "viewer"});
+    // There is none of that id.
+    let none = |method| Route::new(method, one, Need::Admin, 404).at("id", "none");
+    vec![
+        Route::new(Method::GET, all, Need::Admin, 200),
+        Route::new(Method::POST, all, Need::Admin, 201).body(new),
+        none(Method::GET),
+        none(Method::PATCH).body(json!({"name": "x"})),
+        none(Method::DELETE),
+    ]
+}
+
 fn definitions() -> Vec<Route> {
     let all = "/api/v1/projects/{project}/flags";
     let one = "/api/v1/projects/{project}/flags/{key}";
@@ -132,6 +155,30 @@ fn definitions() -> Vec<Route> {
     ]
 }
 
+fn segments() -> Vec<Route> {
+    let all = "/api/v1/projects/{project}/segments";
+    let one = "/api/v1/projects/{project}/segments/{segment}";
+    let keys = "/api/v1/projects/{project}/segments/{segment}/keys";
+    let of = |key: &str, method, pattern: &str, need| Route::new(method, pattern, need, 200).at("segment", key);
+    let whole = json!({"name": "Beta", "rules": []});
+    vec![
+        Route::new(Method::GET, all, Need::Viewer, 200),
+        Route::new(Method::POST, all, Need::Editor, 201).body(json!({"key": "beta"})),
+        of("vip", Method::GET, one, Need::Viewer),
+        of("vip", Method::PUT, one, Need::Viewer).query("?preview=true").body(whole.clone()),
+        of("beta", Method::PUT, one, Need::Editor).body(whole.clone()),
+        of("vip", Method::GET, keys, Need::Viewer),
+        of("beta", Method::PUT, keys, Need::Editor).text("user-1\n"),
+        of("beta", Method::POST, keys, Need::Editor).text("user-2\n"),
+        of("beta", Method::DELETE, keys, Need::Editor).text("user-1\n"),
+        Route { answer: 204, ..of("beta", Method::DELETE, one, Need::Editor) },
+        // A flag of production uses it.
+        of("vip", Method::PUT, one, Need::Operator).body(whole),
+        of("vip", Method::POST, keys, Need::Viewer).query("?preview=true").text("user-3\n"),
+        of("vip", Method::POST, keys, Need::Operator).text("user-3\n"),
+    ]
+}
+
 fn configurations() -> Vec<Route> {
     let f = "/api/v1/projects/{project}/environments/{environment}/flags/{flag}";
     let under = |rest: &str| format!("{f}{rest}");
@@ -152,6 +199,7 @@ fn configurations() -> Vec<Route> {
         put("/rollout", Need::Change).body(json!({"percentage": 10})),
         put(target, Need::Change).at("key", "user-1"),
         Route::new(Method::DELETE, &under(target), Need::Change, 200).at("key", "user-1"),
+        Route::new(Method::POST, &under("/explain"), Need::Viewer, 200).body(json!({"targetingKey": "u"})),
         Route::new(Method::GET, &under("/history"), Need::Viewer, 200),
         Route::new(Method::POST, &under(restore), Need::Viewer, 200).at("version", "1").query("?preview=true"),
         Route::new(Method::POST, &under(restore), Need::Change, 200).at("version", "1").body(json!({"reason": "x"})),
@@ -190,6 +238,8 @@ fn sdk() -> Vec<Route> {
         Route::new(Method::POST, "/ofrep/v1/evaluate/flags/{key}", Need::Key, 200)
             .at("key", "feature.a")
             .body(json!({"context": {"targetingKey": "u"}})),
+        Route::new(Method::POST, "/ofrep/v1/evaluate/flags", Need::Key, 200)
+            .body(json!({"context": {"targetingKey": "u"}})),
     ]
 }
 
@@ -226,6 +276,7 @@ fn pages() -> Vec<Route> {
         post("/ui/projects/{project}/flags/{key}/unarchive").at("key", "feature.a"),
         get("/ui/projects/{project}/flags/{key}/purge").at("key", "feature.a"),
         post("/ui/projects/{project}/flags/{key}/purge").at("key", "feature.a"),
+        get(&f("/explain")),
         get(&f("/history")),
         get(&f("/history/{version}/restore")).at("version", "1"),
         post(&f("/history/{version}/restore")).at("version", "1"),

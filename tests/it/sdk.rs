@@ -322,3 +322,29 @@ on_both!(a_closed_client_still_answers, async |app| {
     within("a flush of nothing", client.flush()).await;
     close(client).await;
 });
+
+on_both!(what_is_evaluated_is_reported, async |app| {
+    let app = app.with_flag("feature.a").await.with_flag("feature.b").await;
+    app.put(&configured(PRODUCTION, "feature.b", "/targets/on/u"), &Value::Null).await.expect(200);
+    let client = ready(&app).await;
+    for user in ["u", "v", "w"] {
+        let user = Context::new(user);
+        client.bool("feature.a", &user, true);
+        client.scope(&user).bool_detail("feature.b", true);
+        client.bool("feature.none", &user, true);
+        client.string("feature.a", &user, "of another type");
+    }
+    within("the report", client.flush()).await;
+    let environment = crate::usage::id(&app, PRODUCTION).await;
+    let served = |flag: &str| {
+        let served = app.services().flags.usage().served(environment, flag);
+        let mut served: Vec<_> = served.into_iter().map(|one| (one.variation, one.evaluations)).collect();
+        served.sort();
+        served
+    };
+    assert_eq!(served("feature.a"), [("off".to_owned(), 3)]);
+    assert_eq!(served("feature.b"), [("off".to_owned(), 2), ("on".to_owned(), 1)]);
+    within("the report", client.flush()).await;
+    assert_eq!(served("feature.a"), [("off".to_owned(), 3)], "once");
+    close(client).await;
+});

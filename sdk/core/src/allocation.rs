@@ -39,15 +39,16 @@ pub fn allocate(weights: &[Weight]) -> Vec<Range> {
 /// few buckets away from `old` as any can: half the sum of the differences of the shares.
 ///
 /// With two variations the layout depends on the weights alone, the first owning the low end, so that going back to
-/// a share reaches the same users again. With more, a variation that shrinks gives up its highest buckets, and those
-/// that grow take what was given up in their order.
+/// a share reaches the same users again. With more, and after there were more or another order, a variation that shrinks
+/// gives up its highest buckets, and those that grow take what was given up in their order.
 #[must_use]
 pub fn reallocate(old: &[Range], weights: &[Weight]) -> Vec<Range> {
-    if weights.len() <= 2 {
-        return allocate(weights);
-    }
     let shares = shares(old);
     let share = |variation: &str| shares.get(variation).copied().unwrap_or(0);
+    let before: Vec<Weight> = weights.iter().map(|(v, _)| (v.clone(), share(v))).collect();
+    if weights.len() <= 2 && allocate(&before) == old {
+        return allocate(weights);
+    }
     let mut surplus: BTreeMap<&str, u32> = shares.iter().map(|(v, share)| (v.as_str(), *share)).collect();
     for (variation, weight) in weights {
         surplus.insert(variation, share(variation).saturating_sub(*weight));

@@ -4,7 +4,7 @@ use crate::bucket::{BUCKETS, HASH_RULE, Salt};
 use crate::compiled::{
     Choice, CompiledFlag, CompiledLayer, CompiledPrerequisite, CompiledRelease, CompiledRule, CompiledServe, Targets,
 };
-use crate::condition::Test;
+use crate::condition::{Test, has_few_patterns};
 use crate::context::Attribute;
 use crate::keys::{KeySet, Keys};
 use crate::{Arm, FALLTHROUGH, Fault, Flag, Release, Rule, Serve, Split, TARGETING_KEY, limits};
@@ -29,7 +29,8 @@ impl CompiledFlag {
         let (arms, layer) = compiler.release();
         let faults = compiler.into_faults();
         let (true, Some(off), Some(fallthrough)) = (faults.is_empty(), off, fallthrough) else { return Err(faults) };
-        let constant = is_constant(off, &prerequisites, &targets, &rules, &fallthrough);
+        let otherwise = layer.as_ref().filter(|_| fallthrough.released).and_then(|layer| layer.otherwise);
+        let constant = is_constant(off, &prerequisites, &targets, &rules, &fallthrough, otherwise);
         Ok(Self {
             key: flag.key.into(),
             version: flag.version,
@@ -55,11 +56,12 @@ fn is_constant(
     targets: &Targets,
     rules: &[CompiledRule],
     fallthrough: &CompiledServe,
+    otherwise: Option<usize>,
 ) -> bool {
     let Choice::One(only) = fallthrough.choice else { return false };
     let off = (!prerequisites.is_empty()).then_some(off);
     let targets = targets.variations.iter().map(|variation| usize::from(*variation));
-    off.into_iter().chain(targets).all(|variation| variation == only)
+    off.into_iter().chain(otherwise).chain(targets).all(|variation| variation == only)
         && rules.iter().all(|rule| matches!(rule.serve.choice, Choice::One(variation) if variation == only))
 }
 
@@ -187,6 +189,9 @@ impl<'f> Compiler<'f> {
         }
         let mut ids = HashSet::new();
         let rules: &'f [Rule] = &self.flag.rules;
+        if !has_few_patterns(rules.iter().map(|rule| &*rule.clauses), "/rules", &mut self.faults) {
+            return Box::default();
+        }
         rules
             .iter()
             .enumerate()

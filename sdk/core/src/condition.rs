@@ -74,6 +74,22 @@ fn clause_test(clause: &Clause, at: &str, faults: &mut Vec<Fault>) -> Option<Cla
     }
 }
 
+/// Whether the conditions of all rules together, which stand at `at`, have no more regular expressions than a reader has
+/// memory for.
+pub(crate) fn has_few_patterns<'c>(
+    rules: impl Iterator<Item = &'c [Condition]>,
+    at: &str,
+    faults: &mut Vec<Fault>,
+) -> bool {
+    let clauses = rules.flatten().flat_map(Condition::clauses).filter(|clause| clause.op == Operator::Matches);
+    let few = clauses.map(|clause| clause.values.len()).sum::<usize>() <= limits::REGEXES;
+    if !few {
+        let message = format!("at most {} regular expressions; `a|b` is one for two", limits::REGEXES);
+        faults.push(Fault::new(at, message));
+    }
+    few
+}
+
 /// The segments that conditions name, each with the pointer to it below `at`.
 pub(crate) fn segments<'c>(conditions: &'c [Condition], at: &str) -> Vec<(String, &'c str)> {
     let mut found = Vec::new();

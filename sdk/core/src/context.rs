@@ -4,10 +4,12 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use crate::print::Print;
+
 /// The attribute that names whom an evaluation is for, by OpenFeature's name.
 pub const TARGETING_KEY: &str = "targetingKey";
 
-/// Up to so many attributes are looked through one by one, which is faster than a search.
+/// Up to so many attributes are found by a table in the context, which is faster than a search.
 const FEW: usize = 16;
 
 /// OpenFeature's evaluation context: whom and what an evaluation is for.
@@ -21,6 +23,9 @@ pub struct Context {
     attributes: Vec<Held>,
     /// Where the targeting key is among them.
     targeting: Option<usize>,
+    /// For each [`Print::slot`] where to begin to look for it: one more than a place among the names, or 0. Twice as many
+    /// as there may be attributes, so that an empty one ends each search.
+    slots: [u8; 2 * FEW],
 }
 
 /// An attribute.
@@ -30,50 +35,6 @@ struct Held {
     value: Value,
     /// Of the value, if that is a string.
     print: Print,
-}
-
-/// A string in eight bytes: one of up to seven is all there; of a longer one they are a mixture of its first eight, its
-/// last eight and its length, so that two of one print are nearly always the same.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Print(u64);
-
-impl Print {
-    #[inline]
-    pub(crate) const fn of(text: &str) -> Self {
-        let bytes = text.as_bytes();
-        let Some(start) = bytes.len().checked_sub(8) else {
-            return Self(word(bytes) | ((bytes.len() as u64) << 56));
-        };
-        let length = if bytes.len() > 255 { 255 } else { bytes.len() as u64 };
-        let mixed = word(bytes) ^ word(bytes.split_at(start).1).rotate_left(23);
-        Self((mixed & (u64::MAX >> 8)) | (length << 56))
-    }
-
-    /// Whether strings that both have this print are the same.
-    #[inline]
-    pub(crate) fn tells(self) -> bool {
-        self.0 >> 56 < 8
-    }
-
-    fn of_value(value: &Value) -> Self {
-        value.as_str().map(Self::of).unwrap_or_default()
-    }
-}
-
-/// The first eight bytes, as a number.
-const fn word(bytes: &[u8]) -> u64 {
-    match bytes.first_chunk::<8>() {
-        Some(eight) => u64::from_le_bytes(*eight),
-        None => {
-            let (mut word, mut rest, mut shift) = (0, bytes, 0);
-            while let [first, others @ ..] = rest {
-                word |= (*first as u64) << shift;
-                shift += 8;
-                rest = others;
-            }
-            word
-        }
-    }
 }
 
 impl Context {
@@ -104,11 +65,23 @@ impl Context {
                 self.attributes.insert(at, held);
             }
         }
-        self.targeted()
+        self.indexed()
     }
 
-    fn targeted(mut self) -> Self {
+    fn indexed(mut self) -> Self {
         self.targeting = self.attributes.iter().position(|held| held.name == TARGETING_KEY);
+        self.slots = Default::default();
+        if self.names.len() <= FEW {
+            for (at, name) in (1..).zip(&self.names) {
+                let mut slot = name.slot();
+                while self.slots.get(slot).is_some_and(|taken| *taken != 0) {
+                    slot = (slot + 1) % self.slots.len();
+                }
+                if let Some(free) = self.slots.get_mut(slot) {
+                    *free = at;
+                }
+            }
+        }
         self
     }
 
@@ -142,23 +115,34 @@ impl Context {
             same
         });
         let (names, attributes) = all.into_iter().unzip();
-        Self { names, attributes, targeting: None }.targeted()
+        Self { names, attributes, ..Self::default() }.indexed()
     }
 
     #[inline]
     fn find(&self, print: Print, name: &str) -> Option<&Held> {
-        let mut at = if self.names.len() <= FEW {
-            self.names.iter().position(|other| *other == print)?
-        } else {
-            self.names.partition_point(|other| *other < print)
-        };
-        while self.names.get(at) == Some(&print) {
-            match self.attributes.get(at) {
-                Some(held) if print.tells() || held.name == name => return Some(held),
-                _ => at += 1,
-            }
+        if self.names.len() > FEW {
+            return self.search(print, name);
         }
-        None
+        let mut slot = print.slot();
+        loop {
+            let at = usize::from(*self.slots.get(slot)?).checked_sub(1)?;
+            if self.names.get(at) == Some(&print)
+                && let Some(held) = self.attributes.get(at)
+                && (print.tells() || held.name == name)
+            {
+                return Some(held);
+            }
+            slot = (slot + 1) % self.slots.len();
+        }
+    }
+
+    /// Among any number: whoever sends a context can have many attributes of one print.
+    fn search(&self, print: Print, name: &str) -> Option<&Held> {
+        let start = self.names.partition_point(|other| *other < print);
+        let count = self.names.get(start..)?.partition_point(|other| *other == print);
+        let equal = self.attributes.get(start..start + count)?;
+        let at = equal.binary_search_by(|held| held.name.as_str().cmp(name)).ok()?;
+        equal.get(at)
     }
 }
 
@@ -323,6 +307,18 @@ mod tests {
             assert_eq!(context.get(second), Some(&json!(second)));
             assert_eq!(context.get("12345678ef12345678"), None);
         }
+    }
+
+    #[test]
+    fn many_names_that_share_a_print_are_searched_not_scanned() {
+        let name = |i: usize| format!("12345678{i:08}12345678");
+        assert_eq!(Print::of(&name(1)), Print::of(&name(2)));
+        let many: Map<String, Value> = (0..50_000).map(|i| (name(i), json!(i))).collect();
+        let context = Context::from(many);
+        for i in 0..50_000 {
+            assert_eq!(context.get(&name(i)), Some(&json!(i)));
+        }
+        assert_eq!(context.get(&name(50_000)), None);
     }
 
     #[test]

@@ -28,6 +28,8 @@ pub const INTEGER: i64 = 1 << 53;
 pub const CLAUSE_DEPTH: usize = 8;
 /// Longest regular expression, in bytes.
 pub const REGEX_LENGTH: usize = 1_000;
+/// Most regular expressions of one flag or segment.
+pub const REGEXES: usize = 100;
 /// Largest compiled regular expression, in bytes: what `\w{1,50}` and its like grow to is refused.
 pub const REGEX_SIZE: usize = 1 << 19;
 /// Most prerequisites of one flag in one environment.

@@ -7,8 +7,10 @@ use regex::Regex;
 use serde_json::Value;
 
 use crate::bucket::{self, KeyBuffer, Salt};
-use crate::context::Print;
 use crate::instant::{self, Now};
+use crate::limits;
+use crate::needles::Needles;
+use crate::print::Print;
 use crate::texts::Texts;
 use crate::version::{OwnedVersion, Range, Version};
 
@@ -20,7 +22,7 @@ pub(crate) enum Matcher {
     In(Scalars),
     StartsWith(Texts),
     EndsWith(Texts),
-    Contains(Texts),
+    Contains(Needles),
     Matches(Box<[Regex]>),
     /// Sorted.
     Eq(Box<[f64]>),
@@ -82,11 +84,9 @@ impl Scalars {
         let texts = values.iter().filter_map(Value::as_str).map(str::to_owned);
         let mut numbers: Vec<_> = values.iter().filter_map(Value::as_f64).collect();
         numbers.sort_by(f64::total_cmp);
-        Self {
-            texts: Texts::new(texts, ignore_case),
-            numbers: numbers.into(),
-            truths: values.iter().filter_map(Value::as_bool).collect(),
-        }
+        numbers.dedup();
+        let truths = [false, true].into_iter().filter(|truth| values.contains(&Value::Bool(*truth)));
+        Self { texts: Texts::new(texts, ignore_case), numbers: numbers.into(), truths: truths.collect() }
     }
 
     /// As [`Matcher::compare`] of a string whose print is known.
@@ -99,25 +99,49 @@ impl Scalars {
     fn contains(&self, value: &Value) -> Option<bool> {
         match value {
             Value::String(text) => Some(self.texts.contains(text)),
-            Value::Number(number) => number.as_f64().map(|number| among(&self.numbers, number)),
+            Value::Number(number) => number.as_f64().map(|number| among(&self.numbers, number).is_some()),
             Value::Bool(truth) => Some(self.truths.contains(truth)),
             _ => None,
         }
     }
 
-    /// Whether the elements have every one of the values.
+    /// Whether the elements have every one of the values: each element is looked at once, however many values there are.
     fn all_in(&self, elements: &[Value]) -> bool {
-        let text = |kept: &str| elements.iter().filter_map(Value::as_str).any(|text| self.texts.is(kept, text));
-        let number = |kept: &f64| elements.iter().filter_map(Value::as_f64).any(|number| number == *kept);
-        let truth = |kept: &bool| elements.iter().filter_map(Value::as_bool).any(|truth| truth == *kept);
-        self.texts.iter().all(text) && self.numbers.iter().all(number) && self.truths.iter().all(truth)
+        let mut left = self.texts.len() + self.numbers.len() + self.truths.len();
+        let mut seen = [0_u64; limits::CLAUSE_VALUES.div_ceil(64)];
+        for element in elements {
+            let Some(at) = self.position(element) else { continue };
+            let Some(word) = seen.get_mut(at / 64) else { continue };
+            let bit = 1 << (at % 64);
+            if *word & bit == 0 {
+                *word |= bit;
+                left = left.saturating_sub(1);
+            }
+            if left == 0 {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Which of the values it is: texts first, then numbers, then truths.
+    fn position(&self, value: &Value) -> Option<usize> {
+        match value {
+            Value::String(text) => self.texts.position(text),
+            Value::Number(number) => among(&self.numbers, number.as_f64()?).map(|at| self.texts.len() + at),
+            Value::Bool(truth) => {
+                let at = self.truths.iter().position(|kept| kept == truth)?;
+                Some(self.texts.len() + self.numbers.len() + at)
+            }
+            _ => None,
+        }
     }
 }
 
 /// As doubles compare, so that 0.0 and -0.0 are one and every language agrees.
-fn among(sorted: &[f64], number: f64) -> bool {
+fn among(sorted: &[f64], number: f64) -> Option<usize> {
     let at = sorted.partition_point(|kept| *kept < number);
-    sorted.get(at).is_some_and(|kept| *kept == number)
+    sorted.get(at).is_some_and(|kept| *kept == number).then_some(at)
 }
 
 impl Networks {
@@ -141,8 +165,8 @@ impl Matcher {
             Self::In(scalars) => scalars.contains(value),
             Self::StartsWith(texts) => value.as_str().map(|text| texts.begin(text)),
             Self::EndsWith(texts) => value.as_str().map(|text| texts.end(text)),
-            Self::Contains(texts) => value.as_str().map(|text| texts.within(text)),
-            Self::Eq(numbers) => number(value).map(|number| among(numbers, number)),
+            Self::Contains(needles) => value.as_str().map(|text| needles.within(text)),
+            Self::Eq(numbers) => number(value).map(|number| among(numbers, number).is_some()),
             Self::Below { limit, included } => number(value).map(|n| n < *limit || (*included && n == *limit)),
             Self::Above { limit, included } => number(value).map(|n| n > *limit || (*included && n == *limit)),
             Self::Between(low, high) => number(value).map(|number| (*low..=*high).contains(&number)),

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::bucket::{self, BUCKETS, Salt};
 use crate::matcher::{Matcher, Networks, Scalars};
+use crate::needles::Needles;
 use crate::texts::Texts;
 use crate::version::{OwnedVersion, Range};
 use crate::{Clause, Fault, Operator, instant, limits};
@@ -44,7 +45,7 @@ impl Operands<'_> {
             Operator::In => Matcher::In(self.scalars()?),
             Operator::StartsWith => Matcher::StartsWith(self.texts()?),
             Operator::EndsWith => Matcher::EndsWith(self.texts()?),
-            Operator::Contains => Matcher::Contains(self.texts()?),
+            Operator::Contains => Matcher::Contains(Needles::new(self.strings()?, self.clause.ignore_case)),
             Operator::Matches => Matcher::Matches(self.patterns()?.into()),
             Operator::Eq => {
                 let mut numbers = self.numbers()?;
@@ -128,8 +129,11 @@ impl Operands<'_> {
     }
 
     fn texts(&mut self) -> Option<Texts> {
-        let all = self.each(|value| text(value).map(str::to_owned))?;
-        Some(Texts::new(all, self.clause.ignore_case))
+        Some(Texts::new(self.strings()?, self.clause.ignore_case))
+    }
+
+    fn strings(&mut self) -> Option<Vec<String>> {
+        self.each(|value| text(value).map(str::to_owned))
     }
 
     fn numbers(&mut self) -> Option<Vec<f64>> {
@@ -254,9 +258,15 @@ fn whole(value: &Value) -> Option<i64> {
     }
 }
 
-/// A network, or an address, which is the network of itself.
+/// A network, or an address, which is the network of itself. One of IPv4 addresses in IPv6's form is taken for that of
+/// the IPv4 addresses, as addresses are when they are compared.
 fn network(text: &str) -> Option<IpNet> {
-    text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
+    let network = text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))?;
+    let mapped = match (network.addr().to_canonical(), network.prefix_len().checked_sub(96)) {
+        (address @ IpAddr::V4(_), Some(prefix)) if network.addr().is_ipv6() => IpNet::new(address, prefix).ok(),
+        _ => None,
+    };
+    Some(mapped.unwrap_or(network))
 }
 
 /// The parser shows where a pattern is wrong by a picture of several lines; its last one says what is.

@@ -60,7 +60,7 @@ pub struct SegmentKeys {
 }
 
 /// One of a segment's two lists.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum KeyList {
@@ -137,6 +137,9 @@ impl SegmentEntry {
         }
         if rules.len() > limits::SEGMENT_RULES {
             faults.push(Fault::new("/rules", format!("at most {} rules", limits::SEGMENT_RULES)));
+        }
+        if !condition::has_few_patterns(rules.iter().map(|rule| &*rule.clauses), "/rules", &mut faults) {
+            return Err(faults);
         }
         let mut ids = std::collections::HashSet::new();
         let mut tests = Vec::with_capacity(rules.len());

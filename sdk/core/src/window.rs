@@ -32,6 +32,22 @@ pub struct Batch {
     pub sequence: u64,
     /// The windows.
     pub windows: Vec<Window>,
+    /// What was evaluated since the batch before that says so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evaluations: Vec<Evaluations>,
+}
+
+/// How often a variation of a flag was served.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Evaluations {
+    /// The flag's key.
+    pub flag: String,
+    /// The variation's name.
+    pub variation: String,
+    /// How many times.
+    pub count: u64,
+    /// When last, on the server's clock.
+    pub last: DateTime<Utc>,
 }
 
 /// One metric in one arm of one release over one window.

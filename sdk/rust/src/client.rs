@@ -2,14 +2,14 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bellwether_core::{Context, State, Value};
+use bellwether_core::{Context, ErrorCode, State, Value};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::endpoint::Endpoint;
-use crate::evaluate::{FlagValue, evaluate};
+use crate::evaluate::{FlagValue, Found, evaluate};
 use crate::sender::{Command, Sender};
 use crate::shared::{Identity, Shared};
 use crate::stream::Stream;
@@ -149,6 +149,7 @@ impl Client {
         let tasks = self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(Tasks { mut stream, mut sender }) = tasks else { return };
         self.shared().recorder.close();
+        self.shared().tally.close();
         self.inner.stop.send_replace(true);
         let ended = timeout(within, async {
             self.command(Command::Close).await;
@@ -173,13 +174,25 @@ impl Client {
 
     fn get<T: FlagValue>(&self, key: &str, context: &Context, default: T) -> T {
         let state = self.shared().state();
-        evaluate(state.as_deref(), key, context).map_or(default, |found| found.value)
+        self.evaluate(state.as_deref(), key, context).map_or(default, |found| found.value)
     }
 
     fn detail<T: FlagValue>(&self, key: &str, context: &Context, default: T) -> Detail<T> {
         let state = self.shared().state();
         let revision = state.as_deref().map(State::revision);
-        Detail::of(evaluate(state.as_deref(), key, context), default, revision)
+        Detail::of(self.evaluate(state.as_deref(), key, context), default, revision)
+    }
+
+    /// What the flag `key` serves, which is counted.
+    pub(crate) fn evaluate<'s, T: FlagValue>(
+        &self,
+        state: Option<&'s State>,
+        key: &str,
+        context: &Context,
+    ) -> Result<Found<'s, T>, ErrorCode> {
+        let found = evaluate(state, key, context)?;
+        self.shared().tally.count(key, &found.evaluation);
+        Ok(found)
     }
 }
 

@@ -69,6 +69,7 @@ mod session;
 mod shared;
 mod snapshot;
 mod stream;
+mod tally;
 mod tls;
 
 pub use bellwether_core::{Context, ErrorCode, Reason, Value};

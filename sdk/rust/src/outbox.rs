@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use bellwether_core::window::{Batch, Window};
+use bellwether_core::window::{Batch, Evaluations, Window};
 
 use crate::shared::Identity;
 
@@ -10,6 +10,9 @@ use crate::shared::Identity;
 const BATCH_BYTES: usize = 512 * 1024;
 /// Most bytes that wait. The server no longer counts windows that arrive seconds late, so more would help nobody.
 const WAITING_BYTES: usize = 8 * 1024 * 1024;
+
+/// Most evaluations of a batch, each of at most 300 bytes or so.
+const EVALUATIONS: usize = 1_500;
 
 /// A batch, as it is sent.
 #[derive(Debug)]
@@ -40,6 +43,22 @@ impl Outbox {
         if !windows.is_empty() {
             self.pack(windows);
         }
+        self.make_room()
+    }
+
+    /// As [`Outbox::add`], of evaluations.
+    pub(crate) fn report(&mut self, evaluations: &[Evaluations]) -> usize {
+        for some in evaluations.chunks(EVALUATIONS) {
+            let batch = Batch { evaluations: some.to_vec(), ..self.batch(Vec::new()) };
+            match serde_json::to_vec(&batch) {
+                Ok(body) => self.push(body, 0),
+                Err(error) => tracing::error!(%error, "evaluations can't be written as JSON and are lost"),
+            }
+        }
+        self.make_room()
+    }
+
+    fn make_room(&mut self) -> usize {
         let mut dropped = 0;
         while self.bytes > WAITING_BYTES {
             let Some(oldest) = self.pop() else { break };
@@ -68,12 +87,7 @@ impl Outbox {
     /// One batch, or two of half the windows each when it would be too large.
     fn pack(&mut self, mut windows: Vec<Window>) {
         let count = windows.len();
-        let batch = Batch {
-            instance: self.identity.instance.clone(),
-            application: self.identity.application.clone(),
-            sequence: self.sequence,
-            windows,
-        };
+        let batch = self.batch(windows);
         let body = match serde_json::to_vec(&batch) {
             Ok(body) => body,
             Err(error) => {
@@ -87,10 +101,25 @@ impl Outbox {
             self.pack(windows);
             self.pack(second);
         } else {
-            self.sequence += 1;
-            self.bytes += body.len();
-            self.parcels.push_back(Parcel { body, windows: count });
+            self.push(body, count);
         }
+    }
+
+    /// The next batch.
+    fn batch(&self, windows: Vec<Window>) -> Batch {
+        Batch {
+            instance: self.identity.instance.clone(),
+            application: self.identity.application.clone(),
+            sequence: self.sequence,
+            windows,
+            evaluations: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, body: Vec<u8>, windows: usize) {
+        self.sequence += 1;
+        self.bytes += body.len();
+        self.parcels.push_back(Parcel { body, windows });
     }
 }
 
@@ -143,8 +172,29 @@ mod tests {
     }
 
     #[test]
+    fn evaluations_are_batches_of_their_own() {
+        let mut outbox = outbox();
+        let last = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let (flag, variation) = ("f".repeat(100), "v".repeat(100));
+        let one = |count| Evaluations { flag: flag.clone(), variation: variation.clone(), count, last };
+        let sent: Vec<_> = (0..2_000).map(one).collect();
+        assert_eq!(outbox.report(&sent), 0);
+        let mut received = Vec::new();
+        for sequence in [100, 101] {
+            let parcel = outbox.pop().unwrap();
+            assert!(parcel.windows == 0 && parcel.body.len() <= BATCH_BYTES);
+            let batch: Batch = serde_json::from_slice(&parcel.body).unwrap();
+            assert_eq!((batch.sequence, batch.windows.len()), (sequence, 0));
+            received.extend(batch.evaluations);
+        }
+        assert_eq!(received, sent);
+        assert!(outbox.first().is_none());
+    }
+
+    #[test]
     fn nothing_is_no_batch() {
         let mut outbox = outbox();
+        assert_eq!(outbox.report(&[]), 0);
         assert_eq!(outbox.add(Vec::new()), 0);
         assert!(outbox.first().is_none());
     }

@@ -4,7 +4,7 @@ use bellwether_core::window::{REQUEST_DURATION_MS, REQUEST_ERROR};
 use bellwether_core::{Assignment, Context, Entry, ErrorCode, State, Value};
 use tokio::time::Instant;
 
-use crate::evaluate::{FlagValue, Found, evaluate};
+use crate::evaluate::{FlagValue, Found};
 use crate::recorder::{Met, Observation};
 use crate::{Client, Detail, clock};
 
@@ -117,7 +117,7 @@ impl Scope {
     }
 
     fn evaluate<'s, T: FlagValue>(&self, state: Option<&'s State>, key: &str) -> Result<Found<'s, T>, ErrorCode> {
-        let found = evaluate(state, key, &self.context)?;
+        let found = self.client.evaluate(state, key, &self.context)?;
         if let Some(assignment) = &found.evaluation.assignment {
             self.meet(found.entry, assignment);
         }

@@ -24,6 +24,8 @@ const ATTEMPT: Duration = Duration::from_secs(5);
 const SPREAD: Duration = Duration::from_secs(1);
 /// First wait after a failure, doubled up to the ceiling of [`Backoff`].
 const RETRY: Duration = Duration::from_secs(1);
+/// How often what was evaluated is reported.
+const REPORT_EVERY: Duration = Duration::from_secs(60);
 /// The longest sleep, whatever the clocks say.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3_600);
 /// The most of an answer that is read, in bytes.
@@ -47,6 +49,7 @@ pub(crate) struct Sender {
     backoff: Backoff,
     plan: Option<Plan>,
     retry_at: Instant,
+    report_at: Instant,
     trouble: Trouble,
 }
 
@@ -68,6 +71,8 @@ impl Sender {
             backoff: Backoff::new(RETRY),
             plan: None,
             retry_at: clock::moment(),
+            // Instances that start together do not report together.
+            report_at: clock::moment() + REPORT_EVERY.mul_f64(rand::random()),
             trouble: Trouble::default(),
         }
     }
@@ -101,6 +106,7 @@ impl Sender {
                     self.keep(ended);
                 }
                 () = shared.recorder.sooner() => {}
+                () = sleep_until(self.report_at) => self.report(),
                 () = sleep_until(self.retry_at), if self.outbox.first().is_some() => {
                     self.attempt().await;
                 }
@@ -129,15 +135,21 @@ impl Sender {
             tracing::warn!(observations, "too many measurement windows are open; observations were dropped");
         }
         let windows = self.outbox.add(windows);
-        if windows > 0 {
-            tracing::warn!(windows, "too many measurements wait for the server; the oldest were dropped");
-        }
+        dropped(windows);
+    }
+
+    /// Packs what was evaluated since the last report.
+    fn report(&mut self) {
+        self.report_at = clock::moment() + REPORT_EVERY;
+        let evaluations = self.shared.tally.take(self.shared.server_time());
+        dropped(self.outbox.report(&evaluations));
     }
 
     /// Sends everything at once, up to the first failure.
     async fn send_all(&mut self) {
         let all = self.shared.recorder.take_all();
         self.keep(all);
+        self.report();
         while self.outbox.first().is_some() && self.attempt().await {}
     }
 
@@ -174,6 +186,13 @@ impl Sender {
                 false
             }
         }
+    }
+}
+
+/// Says that windows were dropped, if any were.
+fn dropped(windows: usize) {
+    if windows > 0 {
+        tracing::warn!(windows, "too many measurements wait for the server; the oldest were dropped");
     }
 }
 

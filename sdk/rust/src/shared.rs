@@ -10,6 +10,7 @@ use tokio::sync::watch;
 
 use crate::clock;
 use crate::recorder::Recorder;
+use crate::tally::Tally;
 
 /// Most windows that may be open at once: hundreds of releases with five metrics in two arms.
 const OPEN_WINDOWS: usize = 10_000;
@@ -31,6 +32,7 @@ pub(crate) struct Shared {
     /// What the server's clock is ahead of ours, in microseconds.
     offset: AtomicI64,
     pub(crate) recorder: Recorder,
+    pub(crate) tally: Tally,
 }
 
 impl Shared {
@@ -40,6 +42,7 @@ impl Shared {
             revision: watch::Sender::new(None),
             offset: AtomicI64::new(0),
             recorder: Recorder::new(OPEN_WINDOWS),
+            tally: Tally::new(),
         }
     }
 

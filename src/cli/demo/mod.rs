@@ -25,7 +25,7 @@ use super::output::{LogFormat, say, start_log};
 use crate::app::{App, StartError};
 use crate::config::{LISTEN, Settings};
 use crate::db::DatabaseUrl;
-use crate::flags::Retention;
+use crate::flags::{Retention, Staleness};
 use place::Place;
 use plan::{BAD, Plan, Prepared};
 use show::Show;
@@ -84,8 +84,15 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
 async fn start(arguments: &Arguments, plan: &Plan, database_url: DatabaseUrl) -> anyhow::Result<App> {
     let usual = LISTEN.parse().context("the usual address")?;
     let listen = arguments.listen.unwrap_or(usual);
-    let history = Retention::default();
-    let settings = Settings { listen, workers: 0, metrics_listen: None, database_url, cut: plan.cut, history };
+    let settings = Settings {
+        listen,
+        workers: 0,
+        metrics_listen: None,
+        database_url,
+        cut: plan.cut,
+        history: Retention::default(),
+        staleness: Staleness::default(),
+    };
     match App::start(settings.clone()).await {
         Err(StartError::Bind { .. }) if arguments.listen.is_none() => {
             let free = std::net::SocketAddr::new(listen.ip(), 0);

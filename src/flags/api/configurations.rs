@@ -184,16 +184,17 @@ async fn configure(
     put,
     path = "/enable",
     operation_id = "enableFlag",
-    params(IfMatch),
-    responses((status = OK, body = Configured)),
+    params(Query, IfMatch),
+    responses((status = OK, body = Outcome)),
 )]
 async fn enable(
     Staff(caller): Staff,
     flags: web::Data<Flags>,
     path: web::Path<Place>,
+    query: web::Query<Query>,
     if_match: IfMatch,
 ) -> Result<HttpResponse> {
-    Ok(respond(&flags.switch(&caller, path.into_inner(), if_match, true).await?))
+    configure(&caller, &flags, path.into_inner(), &query, if_match, Wanted::Switch(true)).await
 }
 
 /// Serves the off variation to everyone: the kill switch.
@@ -201,16 +202,17 @@ async fn enable(
     put,
     path = "/disable",
     operation_id = "disableFlag",
-    params(IfMatch),
-    responses((status = OK, body = Configured)),
+    params(Query, IfMatch),
+    responses((status = OK, body = Outcome)),
 )]
 async fn disable(
     Staff(caller): Staff,
     flags: web::Data<Flags>,
     path: web::Path<Place>,
+    query: web::Query<Query>,
     if_match: IfMatch,
 ) -> Result<HttpResponse> {
-    Ok(respond(&flags.switch(&caller, path.into_inner(), if_match, false).await?))
+    configure(&caller, &flags, path.into_inner(), &query, if_match, Wanted::Switch(false)).await
 }
 
 /// Sets the shares of a flag's fallthrough, in percent with up to three decimals.
@@ -243,18 +245,19 @@ async fn rollout(
     put,
     path = "/targets/{variation}/{key}",
     operation_id = "addTarget",
-    params(IfMatch, ("key" = String, Path, description = "The user's targeting key.", example = "user-1",
+    params(Query, IfMatch, ("key" = String, Path, description = "The user's targeting key.", example = "user-1",
         min_length = 1, max_length = 1_000)),
-    responses((status = OK, body = Configured)),
+    responses((status = OK, body = Outcome)),
 )]
 async fn target(
     Staff(caller): Staff,
     flags: web::Data<Flags>,
     path: web::Path<TargetPath>,
+    query: web::Query<Query>,
     if_match: IfMatch,
 ) -> Result<HttpResponse> {
     let (place, variation, key) = path.into_inner().parts();
-    Ok(respond(&flags.target(&caller, place, if_match, variation, key, true).await?))
+    configure(&caller, &flags, place, &query, if_match, Wanted::Target { variation, key, wanted: true }).await
 }
 
 /// Serves a user no longer anything of their own.
@@ -262,16 +265,17 @@ async fn target(
     delete,
     path = "/targets/{variation}/{key}",
     operation_id = "removeTarget",
-    params(IfMatch, ("key" = String, Path, description = "The user's targeting key.", example = "user-1",
+    params(Query, IfMatch, ("key" = String, Path, description = "The user's targeting key.", example = "user-1",
         min_length = 1, max_length = 1_000)),
-    responses((status = OK, body = Configured)),
+    responses((status = OK, body = Outcome)),
 )]
 async fn untarget(
     Staff(caller): Staff,
     flags: web::Data<Flags>,
     path: web::Path<TargetPath>,
+    query: web::Query<Query>,
     if_match: IfMatch,
 ) -> Result<HttpResponse> {
     let (place, variation, key) = path.into_inner().parts();
-    Ok(respond(&flags.target(&caller, place, if_match, variation, key, false).await?))
+    configure(&caller, &flags, place, &query, if_match, Wanted::Target { variation, key, wanted: false }).await
 }

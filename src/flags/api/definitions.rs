@@ -1,14 +1,15 @@
 //! `P/flags`, `P/flags/{key}`, and the environments whose making lays out every flag.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use actix_web::{HttpResponse, web};
 use bellwether_core::{Fault, Value, ValueType, Variation};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
+use super::configurations::Query as Previewed;
 use crate::error::{Error, Result};
-use crate::flags::{FlagFilter, FlagView, Flags, Kind, NewFlag};
+use crate::flags::{FlagFilter, FlagState, FlagView, Flags, Kind, Link, NewFlag, Preview};
 use crate::http::{Json, Page, Paging, caller::Staff, tagged, yes_or_no};
 use crate::projects::{Environment, NewEnvironment, Projects};
 use crate::version::{IfMatch, RequiredIfMatch};
@@ -52,6 +53,12 @@ struct Query {
     /// Archived ones instead of those in use.
     #[param(value_type = bool, required = false)]
     archived: Option<String>,
+    /// Where it is in its life.
+    #[param(value_type = FlagState, required = false)]
+    state: Option<String>,
+    /// Those that are potentially stale, or those that are not.
+    #[param(value_type = bool, required = false)]
+    stale: Option<String>,
 }
 
 /// A merge patch (RFC 7396) of a flag's definition: null resets a member that has a default.
@@ -73,6 +80,8 @@ struct FlagPatch {
     #[schema(required = false, min_items = 1, max_items = 64)]
     variations: Vec<Variation>,
     metadata: Option<HashMap<String, Value>>,
+    #[schema(max_items = 20)]
+    links: Option<Vec<Link>>,
     /// `false` brings an archived flag back.
     archived: Option<bool>,
 }
@@ -80,7 +89,7 @@ struct FlagPatch {
 impl Query {
     /// What is asked for. What is unclear is refused: taken for something else, the list would say what is not so.
     fn filter(self) -> Result<FlagFilter> {
-        let Self { q: text, tag, kind, value_type, owner, archived } = self;
+        let Self { q: text, tag, kind, value_type, owner, archived, state, stale } = self;
         let mut faults = Vec::new();
         let mut one_of = |pointer: &str, given: Option<&str>, known: &[&str]| {
             if given.is_some_and(|given| !known.contains(&given)) {
@@ -90,9 +99,35 @@ impl Query {
         one_of("/kind", kind.as_deref(), &Kind::ALL.map(Kind::name));
         one_of("/type", value_type.as_deref(), &ValueType::ALL.map(ValueType::name));
         one_of("/archived", archived.as_deref(), &["true", "false"]);
+        one_of("/stale", stale.as_deref(), &["true", "false"]);
+        one_of("/state", state.as_deref(), &FlagState::ALL.map(FlagState::name));
         Error::unless_empty(faults)?;
-        Ok(FlagFilter { text, tag, kind, value_type, owner, archived: archived.as_deref() == Some("true") })
+        let state = FlagState::ALL.into_iter().find(|known| state.as_deref() == Some(known.name()));
+        let stale = stale.map(|stale| stale == "true");
+        // Whoever asks for a state need not say besides that archived ones have it.
+        let archived = archived.map_or(state == Some(FlagState::Archived), |archived| archived == "true");
+        Ok(FlagFilter { text, tag, kind, value_type, owner, archived, state, stale })
     }
+}
+
+/// What a change of a flag answers.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = FlagOrPreviews)]
+#[expect(clippy::large_enum_variant, reason = "it is written at once")]
+enum Outcome {
+    /// The flag as it is now.
+    Flag(FlagView),
+    /// With `?preview=true`, who would move.
+    Preview(Previews),
+}
+
+/// Who would move by a change of a flag.
+#[derive(Serialize, ToSchema)]
+#[schema(as = FlagPreviews)]
+struct Previews {
+    /// In each environment, by its key.
+    environments: BTreeMap<String, Preview>,
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -134,6 +169,7 @@ async fn list(
     operation_id = "createFlag",
     request_body(content = NewFlag, example = json!({
         "key": "page.size", "type": "integer", "kind": "config", "name": "Page size", "tags": ["web"],
+        "links": [{"title": "Why pages have a size", "url": "https://wiki.example.com/page-size"}],
         "variations": [{"name": "large", "value": 50}, {"name": "small", "value": 20}],
     })),
     responses((status = CREATED, body = FlagView)),
@@ -169,24 +205,29 @@ async fn get(Staff(caller): Staff, flags: web::Data<Flags>, path: web::Path<(Str
     patch,
     path = "/projects/{project}/flags/{key}",
     operation_id = "changeFlag",
-    params(RequiredIfMatch),
+    params(Previewed, RequiredIfMatch),
     request_body(
         content = FlagPatch,
         content_type = "application/merge-patch+json",
         example = json!({"name": "The new dashboard", "tags": ["web", "q3"]}),
     ),
-    responses((status = OK, body = FlagView)),
+    responses((status = OK, body = Outcome)),
 )]
 async fn patch(
     Staff(caller): Staff,
     flags: web::Data<Flags>,
     path: web::Path<(String, String)>,
+    query: web::Query<Previewed>,
     if_match: IfMatch,
     body: Json,
 ) -> Result<HttpResponse> {
     let (project, key) = path.into_inner();
+    if query.preview()? {
+        let environments = flags.preview_patch(&caller, project, key, if_match, body.0).await?;
+        return Ok(HttpResponse::Ok().json(Outcome::Preview(Previews { environments })));
+    }
     let changed = flags.patch(&caller, project, key, if_match.required()?, body.0).await?;
-    Ok(tagged(HttpResponse::Ok(), changed.version, &changed))
+    Ok(tagged(HttpResponse::Ok(), changed.version, &Outcome::Flag(changed)))
 }
 
 /// Archives a flag: SDKs no longer know it. With `purge`, an archived one is removed for good.

@@ -3,6 +3,7 @@
 mod bulk;
 mod configurations;
 mod definitions;
+mod explain;
 mod history;
 mod ofrep;
 mod snapshot;
@@ -11,18 +12,22 @@ use actix_web::web;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
+use super::segments;
+
 /// The routes under `/api/v1`.
 pub fn routes(config: &mut web::ServiceConfig) {
     definitions::routes(config);
     bulk::routes(config);
     configurations::routes(config);
     history::routes(config);
+    explain::routes(config);
+    segments::api::routes(config);
     config.service(web::resource("/snapshot").get(snapshot::get));
 }
 
 /// The routes under `/ofrep/v1`.
 pub fn ofrep_routes(config: &mut web::ServiceConfig) {
-    config.service(web::resource("/evaluate/flags/{key}").post(ofrep::evaluate));
+    ofrep::routes(config);
 }
 
 /// The operations on flags, by their paths under `/api/v1`.
@@ -32,6 +37,13 @@ pub fn document() -> OpenApi {
         .merge_from(bulk::Document::openapi())
         .nest(configurations::F, configurations::Document::openapi())
         .nest(configurations::F, history::Document::openapi())
+        .nest(configurations::F, explain::Document::openapi())
+}
+
+/// The operations on segments, by their paths under `/api/v1`.
+#[must_use]
+pub fn segments_document() -> OpenApi {
+    segments::api::document()
 }
 
 /// The operations on environments that are about every flag in them, by their paths under `/api/v1`.

@@ -7,8 +7,9 @@ use bellwether_core::Snapshot;
 use utoipa::OpenApi;
 
 use crate::access::Caller;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::flags::{Coding, Flags};
+use crate::http;
 
 /// The operation of [`get`].
 #[derive(OpenApi)]
@@ -30,15 +31,16 @@ pub(super) struct Document;
 )]
 pub(super) async fn get(caller: Caller, flags: web::Data<Flags>, request: HttpRequest) -> Result<HttpResponse> {
     let environment = flags.live().environment(caller.server_environment()?)?;
-    let served = environment.served();
-    let encoded = served.encoded();
+    let served = environment.served().clone();
     let header = |name| request.headers().get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    let etag = (header::ETAG, encoded.etag().to_owned());
+    let etag = (header::ETAG, served.etag());
     let vary = (header::VARY, "Accept-Encoding");
-    if header(header::IF_NONE_MATCH).is_some_and(|known| matches(known, encoded.etag())) {
+    if http::request::has(&request, &etag.1) {
         return Ok(HttpResponse::NotModified().insert_header(etag).insert_header(vary).finish());
     }
-    let (coding, body) = encoded.body(Coding::accepted(header(header::ACCEPT_ENCODING).unwrap_or_default()));
+    let coding = Coding::accepted(header(header::ACCEPT_ENCODING).unwrap_or_default());
+    // A snapshot with large segments takes a while to write and compress; the first who asks waits for it, and nobody else.
+    let (coding, body) = web::block(move || served.encoded().body(coding)).await.map_err(Error::internal)?;
     let mut response = HttpResponse::Ok();
     response.insert_header(etag).insert_header(vary).content_type("application/json");
     match coding {
@@ -47,9 +49,4 @@ pub(super) async fn get(caller: Caller, flags: web::Data<Flags>, request: HttpRe
         Coding::Identity => &mut response,
     };
     Ok(response.body(Bytes::from_owner(body)))
-}
-
-/// `If-None-Match` compares weakly (RFC 9110, 13.1.2).
-fn matches(known: &str, etag: &str) -> bool {
-    known.split(',').map(str::trim).any(|tag| tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag)
 }

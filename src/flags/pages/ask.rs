@@ -1,12 +1,11 @@
 use actix_web::HttpResponse;
 use actix_web::http::StatusCode;
 use askama::Template;
-use bellwether_core::FALLTHROUGH;
 use serde_json::Value;
 
 use crate::audit::FieldChange;
 use crate::error::{Error, Result};
-use crate::flags::{Preview, share};
+use crate::flags::share;
 use crate::http::display;
 use crate::http::page;
 use crate::http::problem::Kind;
@@ -81,20 +80,6 @@ fn shown(pointer: &str, value: Option<&Value>) -> String {
         Some((end, _)) => format!("{} …", text.get(..end).unwrap_or_default()),
         None => text,
     }
-}
-
-/// Who moves, a sentence each.
-pub(super) fn movers(preview: &Preview) -> Vec<String> {
-    let told = preview.moves.iter().map(|placed| {
-        let share = display::share(share::percent_of_buckets(placed.movement.buckets));
-        let who = match placed.place.as_str() {
-            FALLTHROUGH => "of the users whom no rule matches".to_owned(),
-            rule => format!("of the users whom rule {rule} matches"),
-        };
-        format!("{share} {who} go from “{}” to “{}”.", placed.movement.from, placed.movement.to)
-    });
-    let told: Vec<_> = told.collect();
-    if told.is_empty() { vec!["Nobody moves between the variations of a split.".to_owned()] } else { told }
 }
 
 impl AskPage {

@@ -8,7 +8,7 @@ use super::cell::Cells;
 use super::{Desk, Environment, Filter, FlagListPage, FlagRow};
 use crate::clock;
 use crate::error::Result;
-use crate::flags::{FlagFilter, Overview, Standing};
+use crate::flags::{FlagFilter, FlagState, Overview, Standing};
 use crate::http::display::{Moment, Tone};
 use crate::http::shell::Section;
 use crate::http::{PageCaller, links, page};
@@ -31,11 +31,12 @@ enum Show {
     Canaries,
     RolledBack,
     TurnedOff,
+    Stale,
     Archived,
 }
 
 impl Show {
-    const ALL: [Self; 5] = [Self::All, Self::Canaries, Self::RolledBack, Self::TurnedOff, Self::Archived];
+    const ALL: [Self; 6] = [Self::All, Self::Canaries, Self::RolledBack, Self::TurnedOff, Self::Stale, Self::Archived];
 
     /// In the address.
     fn key(self) -> &'static str {
@@ -44,6 +45,7 @@ impl Show {
             Self::Canaries => "canaries",
             Self::RolledBack => "rolled-back",
             Self::TurnedOff => "off",
+            Self::Stale => "stale",
             Self::Archived => "archived",
         }
     }
@@ -59,6 +61,7 @@ impl Show {
             Self::Canaries => "Canaries",
             Self::RolledBack => "Rolled back",
             Self::TurnedOff => "Turned off",
+            Self::Stale => "Potentially stale",
             Self::Archived => "Archived",
         }
     }
@@ -70,6 +73,7 @@ impl Show {
             Self::Canaries => any(&|standing| notes.on(standing).is_some()),
             Self::RolledBack => any(&|standing| notes.on(standing).is_some_and(|note| !note.runs())),
             Self::TurnedOff => any(&|standing| !standing.configuration.enabled),
+            Self::Stale => flag.flag.state == FlagState::PotentiallyStale,
             // The list is of those in use.
             Self::Archived => false,
         }
@@ -124,8 +128,9 @@ fn list(
         count: found.iter().filter(|flag| show.passes(flag, notes)).count() as u64,
         tone: if show == Show::RolledBack { Tone::Harm } else { Tone::Plain },
     };
-    // What was taken back is worth a filter only when there is such a flag.
-    let offered = |filter: &Filter| filter.count > 0 || filter.show != Show::RolledBack.key();
+    // What was taken back, or is of no use, is worth a filter only when there is such a flag.
+    let rare = [Show::RolledBack.key(), Show::Stale.key()];
+    let offered = |filter: &Filter| filter.count > 0 || filter.show == show.key() || !rare.contains(&&*filter.show);
     let offers = bulk::choices(user, &environments);
     let cells = Cells::new(user, notes, &shell.project, &shell.search, show.key());
     let column = |one: crate::projects::Environment| Environment { key: one.key, production: one.production };
@@ -152,6 +157,7 @@ fn row(cells: &Cells<'_>, Overview { flag, standings }: &Overview) -> FlagRow {
         kind: flag.definition.kind.name().to_owned(),
         owner: flag.definition.owner.clone(),
         tags: flag.definition.tags.clone(),
+        stale: flag.stale_reason.clone(),
         cells: standings.iter().map(|standing| cells.cell(flag, standing)).collect(),
         history: links::Place { environment, project: cells.project().to_owned(), flag: flag.key.clone() }
             .history(None),

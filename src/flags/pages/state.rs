@@ -61,6 +61,7 @@ mod tests {
             client_visible: false,
             variations: values.iter().map(variation).collect(),
             metadata: Map::new(),
+            links: Vec::new(),
         }
     }
 

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use super::cell::Cells;
 use super::{ConfirmPage, Desk};
 use crate::error::Result;
-use crate::flags::Place;
+use crate::flags::{Place, Wanted};
 use crate::http::{PageCaller, Posted, links, page};
 use crate::version::IfMatch;
 
@@ -59,7 +59,8 @@ pub(super) async fn ask<const ON: bool>(
     let mut shell = desk.frame(&user, place.project.clone()).await?.shell;
     shell.title = format!("{} {} in {}", cell.verb(), place.flag, place.environment);
     shell.production = standing.production;
-    page::render(&ConfirmPage { shell, cell })
+    let preview = desk.flags.preview(&user.caller, place, IfMatch::Absent, Wanted::Switch(ON)).await?;
+    page::render(&ConfirmPage { shell, cell, movers: preview.sentences().to_vec() })
 }
 
 pub(super) fn linked(place: &Place) -> links::Place {

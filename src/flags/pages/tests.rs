@@ -48,6 +48,7 @@ fn page() -> FlagListPage {
             kind: "release".to_owned(),
             owner: "web".to_owned(),
             tags: vec!["web".to_owned()],
+            stale: None,
             cells: vec![cell("staging", false), cell("production", true)],
             changed: Moment::new("2026-11-21T10:40:00Z".parse().unwrap(), now),
             changed_by: "ada".to_owned(),
@@ -162,6 +163,20 @@ fn without_flags_the_page_says_what_one_is_for() {
     assert!(html.contains("curl -X POST &#39;http://127.0.0.1:8080/api/v1/projects/default/flags&#39;"));
     assert!(html.contains("data-copy=\"first-flag\""));
     assert!(!html.contains("<table"));
+}
+
+#[test]
+fn a_stale_flag_says_why() {
+    let mut page = page();
+    assert!(!page.render().unwrap().contains("Potentially stale"));
+    page.flags[0].stale = Some("production has served only `<on>` for 30 days".to_owned());
+    let html = page.render().unwrap();
+    assert!(
+        html.contains(
+            "Potentially stale</span> production has served only <span class=\"key\">&#60;on&#62;</span> for 30 days"
+        ),
+        "{html}"
+    );
 }
 
 #[test]

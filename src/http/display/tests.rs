@@ -1,6 +1,13 @@
 use super::*;
 
 #[test]
+fn names_stand_between_backticks() {
+    let span = |text, name| Span { text, name };
+    assert_eq!(spans("15 % gain `on`."), [span("15 % gain ", false), span("on", true), span(".", false)]);
+    assert_eq!(spans(""), []);
+}
+
+#[test]
 fn whole_numbers_have_separators() {
     assert_eq!(thousands(0), "0");
     assert_eq!(thousands(999), "999");

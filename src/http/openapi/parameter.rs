@@ -56,6 +56,7 @@ fn of_path(name: &str, path: &str) -> Parameter {
         "environment" => ("The environment's key.", "development", key()),
         "flag" | "key" if canary => ("The flag's key.", "canary.new-payment-processor", key()),
         "flag" | "key" => ("The flag's key.", "feature.new-dashboard", key()),
+        "segment" => ("The segment's key.", "beta-testers", key()),
         "variation" => ("The variation's name.", "on", text(100)),
         "version" => ("The version's number.", "1", number()),
         "id" => ("Its id.", "0199b5a0-7c5e-7d30-8f2b-3d1c5a0e9b42", uuid()),

@@ -11,8 +11,19 @@ const JSON: &str = "application/json";
 const PROBLEM: &str = "application/problem+json";
 
 /// The objects whose version is their `ETag`.
-const VERSIONED: [&str; 6] =
-    ["Project", "Environment", "Flag", "FlagConfiguration", "FlagConfigurationOrPreview", "Canary"];
+const VERSIONED: [&str; 11] = [
+    "Project",
+    "Environment",
+    "Token",
+    "CreatedToken",
+    "Flag",
+    "FlagConfiguration",
+    "FlagConfigurationOrPreview",
+    "Segment",
+    "SegmentOrPreview",
+    "SegmentKeysOutcome",
+    "Canary",
+];
 
 /// A problem document's status, its name among the components, and when it is answered.
 const PROBLEMS: [(u16, &str, &str); 12] = [
@@ -22,8 +33,8 @@ const PROBLEMS: [(u16, &str, &str); 12] = [
     (404, "NotFound", "There is no such thing, as far as the caller may know."),
     (409, "Conflict", "The state of things does not allow it now."),
     (412, "StaleVersion", "`If-Match` names another version; `ETag` is the one at hand."),
-    (413, "TooLarge", "The body is larger than 1 MiB."),
-    (415, "UnsupportedMediaType", "The body is of another content type than JSON."),
+    (413, "TooLarge", "The body is larger than 1 MiB, or what the operation names."),
+    (415, "UnsupportedMediaType", "The body is of another content type: it is JSON, or what the operation names."),
     (422, "Invalid", "The request is understood and breaks rules; `errors` names each."),
     (428, "PreconditionRequired", "`If-Match` is required."),
     (429, "TooManyRequests", "There are too many requests; `Retry-After` says when to try again."),

@@ -125,6 +125,8 @@ for (const theme of ['light', 'dark']) {
   test(`the page that asks is accessible (${theme})`, TIMEOUT, async () => {
     const page = await open({ theme });
     await page.goto(`/ui/projects/default/environments/production/flags/${DASHBOARD}/disable?q=dash`);
+    // Who moves: the flag is seeded with a share in production.
+    await page.getByText(/lose on|nobody gains anything/).waitFor();
     assert.deepEqual(await accessibilityFaults(page), []);
     await keepScreenshots(page, `flags-confirm-page-${theme}`);
     assert.deepEqual(page.faults, []);

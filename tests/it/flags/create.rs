@@ -17,6 +17,7 @@ on_both!(a_boolean_flag_needs_a_key_and_its_type, async |app| {
     assert_eq!(body["tags"], json!([]));
     assert_eq!(body["client_visible"], false);
     assert_eq!(body["metadata"], json!({}));
+    assert_eq!(body["links"], json!([]));
     assert_eq!(body["version"], 1);
     assert_eq!(body["variations"], json!([{"name": "on", "value": true}, {"name": "off", "value": false}]));
     let read = app.get(&flag("feature.a")).await;
@@ -30,6 +31,7 @@ on_both!(every_member_is_kept, async |app| {
         "tags": ["checkout", "q4"], "owner": "team-pay", "client_visible": true,
         "variations": [{"name": "control", "value": "a"}, {"name": "treatment", "value": "b"}],
         "metadata": {"ticket": {"id": 7}},
+        "links": [{"title": "The plan", "url": "https://example.com/plan?x=1#y"}],
     });
     let created = app.post(FLAGS, &given).await.expect(201);
     for (member, value) in given.as_object().unwrap() {

@@ -83,3 +83,20 @@ on_both!(what_production_serves_takes_an_operator, async |app| {
     assert_eq!(app.get(&flag("feature.a")).await.expect(200)["client_visible"], false);
     app.patch(&flag("feature.a"), &visible).any_version().by(&operator).await.expect(200);
 });
+
+on_both!(links_are_replaced_as_a_whole, async |app| {
+    let app = app.with_flag("feature.a").await;
+    let links = json!([{"title": "Plan", "url": "https://example.com"}, {"title": "Graph", "url": "http://g.example"}]);
+    app.patch(&flag("feature.a"), &json!({"links": links})).version(1).await.expect(200);
+    assert_eq!(app.get(&flag("feature.a")).await.expect(200)["links"], links);
+    let wrong = json!([{"title": "", "url": "https://example.com"}, {"title": "x", "url": "javascript:alert(1)"}]);
+    let refused = app.patch(&flag("feature.a"), &json!({"links": wrong})).version(2).await;
+    assert_eq!(refused.faults(), ["/links/0/title", "/links/1/url"]);
+    let many: Vec<_> = (0..21).map(|_| json!({"title": "x", "url": "https://example.com"})).collect();
+    assert_eq!(app.patch(&flag("feature.a"), &json!({"links": many})).version(2).await.faults(), ["/links"]);
+    let surplus = json!([{"title": "x", "url": "https://example.com", "rel": "y"}, {"title": "x"}, 7]);
+    let refused = app.patch(&flag("feature.a"), &json!({"links": surplus})).version(2).await;
+    assert_eq!(refused.faults(), ["/links/0/rel", "/links/1/url", "/links/2"]);
+    app.patch(&flag("feature.a"), &json!({"links": null})).version(2).await.expect(200);
+    assert_eq!(app.get(&flag("feature.a")).await.expect(200)["links"], json!([]));
+});

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bellwether::app::{App, Services, StartError};
 use bellwether::config::Settings;
 use bellwether::db::{Connection, DatabaseUrl, OpenError, Part};
-use bellwether::flags::Retention;
+use bellwether::flags::{Retention, Staleness};
 use bellwether::measurements::Cut;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
@@ -93,9 +93,15 @@ impl TestApp {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let cut = *self.inner.cut.lock().unwrap();
         let history = *self.inner.history.lock().unwrap();
-        let database_url = self.inner.url.clone();
-        let metrics_listen = self.inner.open_metrics.load(Ordering::SeqCst).then_some(listen);
-        let settings = Settings { listen, workers: 0, metrics_listen, database_url, cut, history };
+        let settings = Settings {
+            listen,
+            workers: 0,
+            metrics_listen: self.inner.open_metrics.load(Ordering::SeqCst).then_some(listen),
+            database_url: self.inner.url.clone(),
+            cut,
+            history,
+            staleness: Staleness::default(),
+        };
         // A worker of the one before may still be giving up its part of the store.
         let running = eventually("the store to be given back", async || match App::start(settings.clone()).await {
             Err(StartError::Open(OpenError::InUse { .. })) => None,
@@ -145,6 +151,12 @@ impl TestApp {
         let store = bellwether::app::open(&self.inner.url).unwrap();
         let renew = |c: &mut Connection<'_>| sql::execute(c, "DELETE FROM meta WHERE name = 'epoch'");
         assert_eq!(store.write_now(Part::Configuration, renew).unwrap(), 1);
+    }
+
+    /// Runs a statement on a part of the store, while no server runs.
+    pub(crate) fn execute(&self, part: Part, statement: &str) {
+        let store = bellwether::app::open(&self.inner.url).unwrap();
+        store.write_now(part, |c| sql::execute(c, statement)).unwrap();
     }
 
     /// The server's services, as the program itself uses them.
@@ -218,6 +230,11 @@ impl TestApp {
     /// Has a boolean flag with a canary that runs on it and serves half of the users `on`; the release's id.
     pub(crate) async fn start_canary(&self, environment: &str, key: &str) -> String {
         self.clone().with_flag(key).await;
+        self.start_canary_on(environment, key).await
+    }
+
+    /// Starts such a canary on a boolean flag that is there.
+    pub(crate) async fn start_canary_on(&self, environment: &str, key: &str) -> String {
         let stage = |percentage: u8| json!({"percentage": percentage, "minimum_seconds": 3_600});
         let policy = json!({"treatment": "on", "control": "off", "stages": [stage(50), stage(100)]});
         let canary = configured(environment, key, "/canary");

@@ -50,7 +50,7 @@ on_both!(a_version_is_restored_after_a_look_at_what_it_changes, async |app| {
     let restore = page(STAGING, "/2/restore");
     browser.get(&page(STAGING, "")).await.shows(200, &restore);
     let question = browser.get(&restore).await;
-    question.shows(200, "15 % of the users whom no rule matches go from “on” to “off”.");
+    question.shows(200, "15 % lose <span class=\"key\">on</span>.");
     question.shows(200, "class=\"before\">40 %</td><td role=\"cell\">25 %</td>");
     let now = question.field("now");
     assert_eq!(version(&app, STAGING).await, 3, "not yet");
@@ -60,7 +60,7 @@ on_both!(a_version_is_restored_after_a_look_at_what_it_changes, async |app| {
     let fields = [("csrf_token", token.as_str()), ("now", &now), ("reason", "it was fine")];
     let stale = browser.post(&restore, &fields).await;
     stale.shows(409, "Nothing was changed. Somebody has changed the flag since");
-    stale.shows(409, "35 % of the users whom no rule matches go from “on” to “off”.");
+    stale.shows(409, "35 % lose <span class=\"key\">on</span>.");
     let now = stale.field("now");
     let fields = [("csrf_token", token.as_str()), ("now", &now), ("reason", " it was fine ")];
     assert_eq!(browser.post(&restore, &fields).await.location(), page(STAGING, ""));

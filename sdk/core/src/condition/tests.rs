@@ -155,6 +155,25 @@ fn lists() {
 }
 
 #[test]
+fn long_lists_are_looked_through_once() {
+    let values: Vec<_> = (0..limits::CLAUSE_VALUES).map(|i| format!("value {i}")).collect();
+    let mut elements = vec![json!("another"); 200_000];
+    elements.extend(values.iter().rev().map(|value| json!(value)));
+    let clause = |values: &[String]| json!({"attribute": "a", "op": "all_of", "values": values});
+    assert!(matches(clause(&values), json!({"a": elements})));
+    elements.pop();
+    assert!(!matches(clause(&values), json!({"a": elements})));
+}
+
+#[test]
+fn regular_expressions_are_counted_over_all_rules() {
+    let clause = |count: usize| json!({"attribute": "a", "op": "matches", "values": vec!["x"; count]});
+    let group = |count: usize| json!({"any": [clause(1), {"none": [clause(count - 1)]}]});
+    assert_eq!(faults(json!([group(limits::REGEXES)])), [""; 0]);
+    assert_eq!(faults(json!([clause(1), group(limits::REGEXES)])), ["/rules"]);
+}
+
+#[test]
 fn addresses_and_buckets() {
     check(vec![
         ("ip_in", json!(["10.0.0.0/8"]), json!("10.255.0.1"), true, false),

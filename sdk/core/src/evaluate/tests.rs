@@ -238,6 +238,12 @@ fn a_layer_gives_a_release_only_its_own_users() {
         }
     }
     assert_eq!(evaluate(&on_rule, &json!({})), Err(ErrorCode::TargetingKeyMissing));
+    let for_one = json!({"fallthrough": {"variation": "on"}, "release": release("fallthrough", layer(json!("off")))});
+    let reasons = (0..20).map(|user| ask(&boolean(for_one.clone()), json!({"targetingKey": user})));
+    let reasons: Vec<_> = reasons.map(|(variation, reason, _)| (variation, reason)).collect();
+    for variation in ["on", "off"] {
+        assert!(reasons.contains(&(variation.to_owned(), Reason::Default)), "two variations are not static");
+    }
     let faults = |release: Value| {
         let flag: Flag =
             serde_json::from_value(flag("a", json!({"fallthrough": everyone, "release": release}))).unwrap();

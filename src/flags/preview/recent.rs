@@ -1,0 +1,147 @@
+//! Moves counted on users seen of late: each is evaluated in the state that is and in the one that would be.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bellwether_core::{Context, Now, State, Value};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::super::Configuration;
+use super::{Preview, TargetMoves, changed_targets};
+use crate::usage::RecentUsers;
+
+/// Users seen in the last 24 hours who would be served something else, as far as their targeting keys tell: nothing
+/// else is known of them, so rules on other attributes match none. Estimates, where there are more than are kept; and
+/// where a split is new, as its salt is drawn when it is saved.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+pub struct RecentMoves {
+    /// How many were seen.
+    pub seen: u64,
+    /// How many of them would move.
+    pub moved: u64,
+    /// From where to where, the largest first.
+    pub moves: Vec<UserMove>,
+}
+
+/// Users who are served another variation than before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct UserMove {
+    /// What they were served; null for nothing, so that services used their own default.
+    pub from: Option<String>,
+    /// What they are served then. The same when its value changes.
+    pub to: Option<String>,
+    /// How many they are.
+    pub users: u64,
+}
+
+/// A flag that moves users because another one does that it depends on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct Dependent {
+    /// The flag's key.
+    pub flag: String,
+    /// Users seen in the last 24 hours.
+    pub recent_users: RecentMoves,
+}
+
+/// Most users times flags that are evaluated for one answer: a fraction of a second.
+const EVALUATIONS: usize = 200_000;
+
+type Counted = BTreeMap<(Option<String>, Option<String>), usize>;
+
+/// How many of the recently seen users each of these flags would serve something else, were `after` in force and not
+/// `before`.
+#[must_use]
+pub fn moved_users(
+    users: &RecentUsers,
+    (before, after): (&State, &State),
+    flags: &[&str],
+    now: Now,
+) -> Vec<RecentMoves> {
+    let users = &users.at_most(EVALUATIONS / flags.len().max(1));
+    let mut counted = vec![Counted::new(); flags.len()];
+    for key in &users.keys {
+        let context = Context::new(&**key);
+        for (flag, counted) in flags.iter().zip(&mut counted) {
+            count(counted, (before, after), flag, &context, now);
+        }
+    }
+    let told = |counted: Counted| {
+        let moves = listed(counted, |kept| users.estimate(kept));
+        RecentMoves { seen: users.seen, moved: sum(&moves), moves }
+    };
+    counted.into_iter().map(told).collect()
+}
+
+fn count(counted: &mut Counted, (before, after): (&State, &State), flag: &str, user: &Context, now: Now) {
+    let (from, to) = (served(before, flag, user, now), served(after, flag, user, now));
+    if from != to {
+        let name = |served: Option<(&str, &Value)>| served.map(|(name, _)| name.to_owned());
+        *counted.entry((name(from), name(to))).or_default() += 1;
+    }
+}
+
+/// The variation that a state serves, and its value.
+fn served<'s>(state: &'s State, flag: &str, context: &Context, now: Now) -> Option<(&'s str, &'s Value)> {
+    let served = state.evaluate(flag, context, now).ok()?;
+    Some((served.variation, served.value))
+}
+
+fn listed(counted: Counted, estimate: impl Fn(usize) -> u64) -> Vec<UserMove> {
+    let one = |((from, to), users)| UserMove { from, to, users: estimate(users) };
+    let mut moves: Vec<_> = counted.into_iter().map(one).collect();
+    moves.sort_by_key(|one| std::cmp::Reverse(one.users));
+    moves
+}
+
+fn sum(moves: &[UserMove]) -> u64 {
+    moves.iter().map(|one| one.users).sum()
+}
+
+impl Preview {
+    /// With what becomes of recently seen users and of those whose own target changes, by the states that are and would
+    /// be, and all of it in words.
+    pub(in super::super) fn counted(
+        mut self,
+        flag: &str,
+        (before, after): (&Configuration, &Configuration),
+        states: (&State, &State),
+        users: &RecentUsers,
+        now: Now,
+    ) -> Self {
+        let targets = changed_targets(before, after);
+        if !targets.is_empty() {
+            let mut counted = Counted::new();
+            for key in &targets {
+                count(&mut counted, states, flag, &Context::new(*key), now);
+            }
+            let moves = listed(counted, |users| users as u64);
+            self.changed_targets = Some(TargetMoves { users: targets.len() as u64, moved: sum(&moves), moves });
+        }
+        let others = dependents(states.0, flag);
+        let flags: Vec<_> = std::iter::once(flag).chain(others.iter().copied()).collect();
+        let mut moved = moved_users(users, states, &flags, now).into_iter();
+        self.recent_users = moved.next().unwrap_or_default();
+        let dependent = |(flag, recent_users): (&&str, _)| Dependent { flag: (*flag).to_owned(), recent_users };
+        let moving = others.iter().zip(moved).map(dependent);
+        self.dependents = moving.filter(|one| one.recent_users.moved > 0).collect();
+        self.tell(before, after);
+        self
+    }
+}
+
+/// The flags of a state that have this one as a prerequisite, or one of those that have it; by key.
+fn dependents<'s>(state: &'s State, flag: &str) -> Vec<&'s str> {
+    let mut needed_by: BTreeMap<&str, Vec<&'s str>> = BTreeMap::new();
+    for entry in state.flags() {
+        for prerequisite in entry.flag().prerequisites() {
+            needed_by.entry(prerequisite).or_default().push(entry.flag().key());
+        }
+    }
+    let (mut found, mut next) = (BTreeSet::new(), needed_by.get(flag).cloned().unwrap_or_default());
+    while let Some(key) = next.pop() {
+        if key != flag && found.insert(key) {
+            next.extend(needed_by.get(key).into_iter().flatten());
+        }
+    }
+    found.into_iter().collect()
+}
