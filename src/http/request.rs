@@ -91,9 +91,9 @@ pub async fn surround(
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let started = Instant::now();
+    let sharing = Sharing::of(&request);
     let id = RequestId::of(request.headers());
     request.extensions_mut().insert(id.clone());
-    let sharing = Sharing::of(&request);
     let mut response = if names_nul(request.uri()) {
         let error = Error::Malformed("the address has U+0000 in it, which nothing here is named with".to_owned());
         request.into_response(HttpResponse::from_error(error))

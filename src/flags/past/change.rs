@@ -7,6 +7,8 @@ use crate::flags::store::Made;
 
 /// Most revisions that are looked at on the way back.
 const STEPS: usize = 1_000;
+/// Most bytes of flags that are read for it, but for what is read together: others wait for the store meanwhile.
+const WORK: usize = 16 << 20;
 
 /// What is compared: by which way an answer came to be does not matter.
 #[derive(PartialEq)]
@@ -38,8 +40,8 @@ impl Past<'_, '_> {
         loop {
             let Some(newest) = scene.newest().cloned() else { return Ok((None, None)) };
             let unchanged = |because: String| UnchangedSince { revision: newest.revision, at: newest.at, because };
-            if steps == STEPS {
-                let because = format!("it was looked for over the last {STEPS} changes of what it hangs on");
+            if steps == STEPS || self.work > WORK {
+                let because = format!("it was looked for over the last {steps} changes of what it hangs on");
                 return Ok((None, Some(unchanged(because))));
             }
             steps += 1;

@@ -2,7 +2,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 
-use bellwether_core::{Context, Entry, RawValue, State};
+use bellwether_core::{Context, Entry, Operator, RawValue, State};
 use chrono::{DateTime, Utc};
 
 use super::segments::{self, Ask, Segments};
@@ -117,6 +117,8 @@ pub(super) struct Past<'c, 'd> {
     key: String,
     tracks: HashMap<String, Track>,
     pub(super) segments: Segments,
+    /// What was read so far, in bytes of flags.
+    pub(super) work: usize,
     notes: BTreeSet<String>,
 }
 
@@ -130,7 +132,7 @@ impl<'c, 'd> Past<'c, 'd> {
     ) -> Result<Self> {
         let epoch = projects::epoch(connection)?;
         let (tracks, segments, notes) = (HashMap::new(), Segments::default(), BTreeSet::new());
-        Ok(Self { connection, environment, context, epoch, key: key.to_owned(), tracks, segments, notes })
+        Ok(Self { connection, environment, context, epoch, key: key.to_owned(), tracks, segments, work: 0, notes })
     }
 
     /// The flag whose answers these are.
@@ -240,8 +242,10 @@ impl<'c, 'd> Past<'c, 'd> {
                 self.with_definition_of_now(flag, &made)?
             }
         };
+        self.work += json.len();
+        let names_segments = json.contains(Operator::InSegment.name());
         let entry = Entry::read(RawValue::from_string(json).map_err(Error::from)?).map_err(Error::internal)?;
-        let rules = entry.definition().map_err(Error::internal)?.rules;
+        let rules = if names_segments { entry.definition().map_err(Error::internal)?.rules } else { Vec::new() };
         let asks = rules.iter().flat_map(|rule| segments::asks(&rule.clauses)).collect();
         Ok(Version { made, entry: Some(Arc::new(entry)), asks })
     }

@@ -11,6 +11,11 @@ use crate::error::{Error, Result};
 use crate::flags::segments::history::{self, Stood};
 use crate::flags::store::Made;
 
+/// Most keys of a context that a segment is asked about.
+const KEYS: usize = 1_000;
+/// What it takes to look a key up, in bytes of flags.
+const LOOK_UP: usize = 4 << 10;
+
 /// A segment that a clause names, and the attribute whose value is looked for in it.
 pub(super) type Ask = (String, String);
 
@@ -49,6 +54,9 @@ fn made(stood: &Stood, kept: &history::Kept) -> Made {
     }
 }
 
+/// The keys that are asked about, and the segment as it stood.
+type Named = (BTreeSet<String>, Option<(Stood, history::Kept)>);
+
 impl Past<'_, '_> {
     /// The segments that are asked about, and those that their rules ask about. Their lists hold those keys alone that
     /// the context has, which is all that an answer to it can tell apart.
@@ -59,7 +67,7 @@ impl Past<'_, '_> {
         earlier: Option<&Object>,
         involved: &mut Vec<(Object, Option<Made>)>,
     ) -> Result<Vec<Arc<SegmentEntry>>, Stop> {
-        let mut found: BTreeMap<String, (BTreeSet<String>, Option<(Stood, history::Kept)>)> = BTreeMap::new();
+        let mut found: BTreeMap<String, Named> = BTreeMap::new();
         let (mut open, mut known) = (VecDeque::from(asked), BTreeSet::new());
         while let Some(ask) = open.pop_front() {
             if !known.insert(ask.clone()) {
@@ -102,6 +110,10 @@ impl Past<'_, '_> {
     }
 
     fn entry(&mut self, stood: Stood, kept: history::Kept, keys: BTreeSet<String>) -> Result<Arc<SegmentEntry>> {
+        if keys.len() > KEYS {
+            let told = format!("has more than {KEYS} keys that segment {} would have to be asked about", stood.key);
+            return Err(Error::invalid("", told));
+        }
         let version = (stood.segment, stood.version);
         if let Some((known, entry)) = self.segments.entries.get(&version)
             && *known == keys
@@ -134,6 +146,7 @@ impl Past<'_, '_> {
         if let Some(listed) = self.segments.listed.get(&place) {
             return Ok(*listed);
         }
+        self.work += LOOK_UP;
         let listed = history::listed(self.connection, (segment, version), list, key)?;
         self.segments.listed.insert(place, listed);
         Ok(listed)

@@ -184,6 +184,14 @@ on_both!(an_upload_of_keys_is_named, async |app| {
     assert!([200, 422].contains(&app.post(&path("a", ""), &odd).await.status.as_u16()));
 });
 
+on_both!(too_many_keys_are_not_looked_up, async |app| {
+    let app = for_beta(app).await;
+    let keys: Vec<_> = (0..1_001).map(|n| format!("user-{n}")).collect();
+    let refused = app.post(&path("a", ""), &json!({"targetingKey": keys})).await;
+    assert_eq!(refused.faults(), [""]);
+    app.post(&path("a", ""), &json!({"targetingKey": keys[1..]})).await.expect(200);
+});
+
 on_both!(an_edit_of_a_segment_within_a_segment_is_named, async |app| {
     let app = for_beta(app).await;
     app.post(SEGMENTS, &json!({"key": "inner", "included": ["nobody"]})).await.expect(201);

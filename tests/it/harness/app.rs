@@ -93,15 +93,10 @@ impl TestApp {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let cut = *self.inner.cut.lock().unwrap();
         let history = *self.inner.history.lock().unwrap();
-        let settings = Settings {
-            listen,
-            workers: 0,
-            metrics_listen: self.inner.open_metrics.load(Ordering::SeqCst).then_some(listen),
-            database_url: self.inner.url.clone(),
-            cut,
-            history,
-            staleness: Staleness::default(),
-        };
+        let database_url = self.inner.url.clone();
+        let metrics_listen = self.inner.open_metrics.load(Ordering::SeqCst).then_some(listen);
+        let staleness = Staleness::default();
+        let settings = Settings { listen, workers: 0, metrics_listen, database_url, cut, history, staleness };
         // A worker of the one before may still be giving up its part of the store.
         let running = eventually("the store to be given back", async || match App::start(settings.clone()).await {
             Err(StartError::Open(OpenError::InUse { .. })) => None,

@@ -33,6 +33,7 @@ pub(super) async fn evaluate(
     let environment = flags.live().environment(environment)?;
     let served = environment.served();
     let key = path.as_str();
+    environment.count_evaluations(1);
     let entry = served.state.flag(key).ok_or(ErrorCode::FlagNotFound);
     let outcome = entry.and_then(|entry| super::evaluate(&served, entry, &context, from_client));
     let variation = outcome.as_ref().ok().map(|evaluation| (key, evaluation.variation));
