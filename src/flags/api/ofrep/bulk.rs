@@ -79,7 +79,6 @@ pub(super) async fn evaluate(
     let variations = outcomes.iter().filter_map(|(key, outcome)| Some((*key, outcome.as_ref().ok()?.variation)));
     environment.count_evaluations(outcomes.len() as u64);
     super::note(&flags, environment.id(), &context, variations);
-    environment.count_evaluations(outcomes.len() as u64);
     let etag = tag.finish();
     if request::has(&http, &etag) {
         return Ok(HttpResponse::NotModified().insert_header((header::ETAG, etag)).finish());

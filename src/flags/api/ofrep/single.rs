@@ -37,7 +37,6 @@ pub(super) async fn evaluate(
     let entry = served.state.flag(key).ok_or(ErrorCode::FlagNotFound);
     let outcome = entry.and_then(|entry| super::evaluate(&served, entry, &context, from_client));
     let variation = outcome.as_ref().ok().map(|evaluation| (key, evaluation.variation));
-    environment.count_evaluations(1);
     super::note(&flags, environment.id(), &context, variation.into_iter());
     Ok(match outcome {
         Ok(evaluation) => HttpResponse::Ok().json(Success::of(key, &evaluation, served.state.revision())),
