@@ -72,7 +72,8 @@ pub(crate) fn state(segment_keys: usize) -> Result<State, Box<dyn std::error::Er
 /// Never: it is well-formed.
 pub(crate) fn segment(key: &str, count: usize, also: Option<&str>) -> Result<Segment, serde_json::Error> {
     // In the order of their bytes: `cust-…` is before `user-…`.
-    let mut keys: Vec<String> = (0..count).map(|number| format!("cust-{number:08}")).collect();
+    let others = count - usize::from(also.is_some());
+    let mut keys: Vec<String> = (0..others).map(|number| format!("cust-{number:08}")).collect();
     keys.extend(also.map(str::to_owned));
     let included = serde_json::to_string(&keys)?;
     serde_json::from_str(&format!(r#"{{"key":"{key}","version":1,"included":{included}}}"#))

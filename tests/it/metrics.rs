@@ -32,7 +32,7 @@ on_both!(requests_and_evaluations_are_counted, async |app| {
     }
     let answer = metrics(&app).await;
     assert_eq!(value(&answer, EVALUATIONS), Some(3.0));
-    let route = "/ofrep/v1/evaluate/flags/{key}";
+    let route = "/ofrep/v1/evaluate/flags/{key:.+}";
     assert_eq!(value(&answer, &requests(route, "POST", "2xx")), Some(2.0));
     assert_eq!(value(&answer, &requests(route, "POST", "4xx")), Some(1.0));
     assert_eq!(value(&answer, &requests("/api/v1/projects/{project}/flags", "POST", "2xx")), Some(1.0));
