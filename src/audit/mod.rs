@@ -134,6 +134,14 @@ fn chained(previous: &str, row: &Row) -> Result<String> {
     Ok(digest.iter().fold("sha256:".to_owned(), |text, byte| format!("{text}{byte:02x}")))
 }
 
+/// The last row that passes.
+///
+/// # Errors
+/// When the store does not answer.
+pub fn last(connection: &mut Connection<'_>, filter: Filter) -> Result<Option<Item>> {
+    store::list(connection, filter, i64::MAX, 1)?.into_iter().next().map(item).transpose()
+}
+
 /// The service that answers from the log.
 #[derive(Clone)]
 pub struct Audit {

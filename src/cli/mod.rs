@@ -2,6 +2,7 @@
 
 mod client;
 mod demo;
+mod flags;
 mod health;
 mod init;
 mod migrate;
@@ -41,6 +42,8 @@ enum Command {
     Seed(seed::Arguments),
     /// Bring the schema up to date, back one step, or show where it is.
     Migrate(migrate::Arguments),
+    /// Flags, by the API of a running server.
+    Flags(flags::Arguments),
     /// Segments and their keys, by the API of a running server.
     Segments(segments::Arguments),
     /// Ask a running server how it is.
@@ -114,6 +117,7 @@ impl Command {
             Self::Init(arguments) => init::run(&arguments),
             Self::Seed(arguments) => seed::run(&arguments),
             Self::Migrate(arguments) => migrate::run(&arguments),
+            Self::Flags(arguments) => flags::run(&arguments).await,
             Self::Segments(arguments) => segments::run(&arguments).await,
             Self::Health(arguments) => health::run(&arguments).await,
         }

@@ -64,7 +64,7 @@ diesel::table! {
     flag_versions (flag_id, environment_id, version) {
         flag_id -> BigInt, environment_id -> BigInt, version -> BigInt, revision -> BigInt, configuration -> Text,
         at -> Text, actor -> Text, action -> Text, reason -> Text, request_id -> Text,
-        restored_version -> Nullable<BigInt>,
+        restored_version -> Nullable<BigInt>, served -> Nullable<Text>,
     }
 }
 
@@ -160,4 +160,5 @@ diesel::allow_tables_to_appear_in_same_query!(
     canaries,
     segments,
     segment_revisions,
+    segment_versions,
 );

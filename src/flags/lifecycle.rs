@@ -17,7 +17,7 @@ use crate::clock;
 use crate::db::Connection;
 use crate::error::{Error, Result};
 use crate::input::{self, merge_patch};
-use crate::projects::{self, Project};
+use crate::projects::{self, Environment, Project};
 use crate::version::IfMatch;
 
 pub(super) type Changed<T> = (T, Vec<Arc<Published>>);
@@ -85,10 +85,12 @@ pub(super) fn lay_out(
     }
     // Nobody has anything of it as yet: whoever comes fetches the snapshot.
     let untold = !segments::digests(connection, project.id)?.is_empty();
+    let cause = Cause::new("environment.create", caller);
     if records.iter().all(|record| record.served.is_none()) && !untold {
+        let Environment { revision, .. } = projects::environment_of_id(connection, environment)?;
+        records.iter().try_for_each(|record| store::keep_version(connection, record, revision, &cause))?;
         return Ok(None);
     }
-    let cause = Cause::new("environment.create", caller);
     let delta = Delta { untold, ..Delta::default() };
     let records: Vec<_> = records.iter().collect();
     let published = publish::publish_with(connection, environment, &records, &delta, &cause)?;

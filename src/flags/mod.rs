@@ -17,6 +17,7 @@ mod lifecycle;
 mod live;
 mod overview;
 pub mod pages;
+mod past;
 mod preview;
 mod publish;
 mod reconcile;
@@ -27,6 +28,7 @@ mod service;
 pub mod share;
 mod staleness;
 mod store;
+pub mod telling;
 
 use std::collections::{HashMap, HashSet};
 
@@ -46,6 +48,7 @@ pub use lifecycle::create;
 pub use live::{CatchUp, Live, LiveEnvironment, Served};
 pub use overview::{Overview, Standing};
 pub use pages::{CanaryNote, CanarySource};
+pub use past::{Asked, Explained, MadeSo, UnchangedSince};
 pub use preview::{Balance, Dependent, PlacedMove, Preview, RecentMoves, TargetMoves, UserMove, moved_users};
 pub use publish::Published;
 pub use reconcile::reconcile;

@@ -5,6 +5,7 @@ mod ask;
 mod bulk;
 mod canaries;
 mod cell;
+mod explain;
 mod history;
 mod list;
 mod state;
@@ -58,6 +59,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/projects/{project}/flags/bulk").post(bulk::run))
         .service(archived("unarchive").get(archive::ask::<false>).post(archive::act::<false>))
         .service(archived("purge").get(archive::ask::<true>).post(archive::act::<true>))
+        .service(web::resource(format!("{f}/explain")).get(explain::show))
         .service(web::resource(format!("{f}/history")).get(history::show))
         .service(web::resource(format!("{f}/history/{{version}}/restore")).get(history::ask).post(history::restore))
         .service(switch("enable").get(switch::ask::<true>).post(switch::turn::<true>))

@@ -101,7 +101,8 @@ pub(super) fn entry(
     }
 }
 
-fn served(flag: &FlagRecord, record: &ConfigurationRecord) -> Flag {
+/// The flag as it would be served.
+pub(super) fn served(flag: &FlagRecord, record: &ConfigurationRecord) -> Flag {
     Flag {
         key: flag.key.clone(),
         version: record.version,

@@ -1,3 +1,4 @@
+mod past;
 mod references;
 mod versions;
 
@@ -13,6 +14,7 @@ use crate::db::schema::{flag_configurations, flags, outbox};
 use crate::db::{Connection, Timestamp, on_backend};
 use crate::error::{Error, Result};
 
+pub(super) use past::{KeptJson, KeptVersion, Made, next_revision, oldest_version, revision_at, versions_as_of};
 pub(super) use references::{ReferenceKind, dependents, references_in};
 pub(super) use versions::{VersionRecord, find_version, forget_versions, keep_version, versions};
 

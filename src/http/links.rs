@@ -35,6 +35,27 @@ pub struct Place {
     pub flag: String,
 }
 
+/// What a test of a user asks, as typed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Question {
+    /// The targeting key; empty for none.
+    pub key: String,
+    /// The attributes as JSON; may be empty.
+    pub context: String,
+    /// A past time; empty for now.
+    pub at: String,
+    /// A revision; empty for the newest.
+    pub revision: String,
+}
+
+impl Question {
+    /// The time as a browser's field takes it, which knows no offset: it is in UTC.
+    #[must_use]
+    pub fn at_field(&self) -> &str {
+        self.at.strip_suffix(['Z', 'z']).unwrap_or(&self.at)
+    }
+}
+
 /// The flag list of a project.
 #[must_use]
 pub fn flags(project: &str) -> String {
@@ -114,6 +135,22 @@ impl Place {
         )
     }
 
+    /// The test of a user, of this one if it is asked.
+    #[must_use]
+    pub fn explain(&self, question: Option<&Question>) -> String {
+        let page = format!("{}/explain", self.root());
+        let Some(Question { key, context, at, revision }) = question else { return page };
+        let fields = [("key", key), ("context", context), ("at", at), ("revision", revision)];
+        let fields = fields.map(|(name, value)| format!("{name}={}", encoded(value)));
+        format!("{page}?{}", fields.join("&"))
+    }
+
+    /// The form for a test of a user at a revision.
+    #[must_use]
+    pub fn explain_at(&self, revision: u64) -> String {
+        format!("{}/explain?revision={revision}", self.root())
+    }
+
     /// The page that asks before a version is restored, and what its form posts to.
     #[must_use]
     pub fn restore(&self, version: u64) -> String {
@@ -185,6 +222,17 @@ mod tests {
         assert_eq!(flags_with("default", "", ""), "/ui/projects/default/flags");
         assert_eq!(flags_with("default", "", "canaries"), "/ui/projects/default/flags?show=canaries");
         assert_eq!(flags_with("default", "a&b", "x"), "/ui/projects/default/flags?q=a%26b&show=x");
+    }
+
+    #[test]
+    fn a_question_is_in_the_address() {
+        let place = Place { project: "p".to_owned(), environment: "e".to_owned(), flag: "f".to_owned() };
+        let question = Question { key: "u&1".to_owned(), context: "{\"a\": 1}".to_owned(), ..Question::default() };
+        let page = "/ui/projects/p/environments/e/flags/f/explain";
+        assert_eq!(place.explain(None), page);
+        let query = "?key=u%261&context=%7B%22a%22%3A%201%7D&at=&revision=";
+        assert_eq!(place.explain(Some(&question)), format!("{page}{query}"));
+        assert_eq!(Question { at: "2026-11-21T14:03Z".to_owned(), ..question }.at_field(), "2026-11-21T14:03");
     }
 
     #[test]

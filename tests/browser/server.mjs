@@ -80,10 +80,10 @@ class Server {
   }
 
   /** Calls the API with the admin's token, or another; the answer's JSON. Anything but success is an error. */
-  async api(method, path, body, token = this.token) {
+  async api(method, path, body, token = this.token, headers = {}) {
     const answer = await fetch(`${this.url}/api/v1${path}`, {
       method,
-      headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json' },
+      headers: { Authorization: `Bearer ${token}`, 'Content-Type': 'application/json', ...headers },
       body: body === undefined ? undefined : JSON.stringify(body),
       signal: AbortSignal.timeout(READY_WITHIN_MS),
     });

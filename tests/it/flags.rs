@@ -3,6 +3,7 @@ mod buckets;
 mod bulk;
 mod configuration;
 mod create;
+mod explain;
 mod faults;
 mod history;
 mod list;

@@ -2,6 +2,7 @@
 
 mod browser;
 mod canary;
+mod explain;
 mod history;
 
 use bellwether::access::{Origin, Role};

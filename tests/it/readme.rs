@@ -69,6 +69,7 @@ fn the_first_steps_work_as_written() {
         r#""moved":15000"#,
         r#""enabled":false"#,
         r#""action":"flag.disable""#,
+        "The change that made it so",
         r#""state":"running""#,
         r#""state":"rolled_back""#,
     ] {

@@ -94,7 +94,7 @@ fn open() -> Vec<Route> {
     ["/health", "/health/live", "/health/ready", "/openapi.json", "/docs"]
         .map(|path| Route::new(Method::GET, path, Need::Nothing, 200))
         .into_iter()
-        .chain([Route::new(Method::GET, "/api/v1/audit", Need::Viewer, 200)])
+        .chain(["/metrics", "/api/v1/audit"].map(|path| Route::new(Method::GET, path, Need::Viewer, 200)))
         .collect()
 }
 
@@ -199,6 +199,7 @@ fn configurations() -> Vec<Route> {
         put("/rollout", Need::Change).body(json!({"percentage": 10})),
         put(target, Need::Change).at("key", "user-1"),
         Route::new(Method::DELETE, &under(target), Need::Change, 200).at("key", "user-1"),
+        Route::new(Method::POST, &under("/explain"), Need::Viewer, 200).body(json!({"targetingKey": "u"})),
         Route::new(Method::GET, &under("/history"), Need::Viewer, 200),
         Route::new(Method::POST, &under(restore), Need::Viewer, 200).at("version", "1").query("?preview=true"),
         Route::new(Method::POST, &under(restore), Need::Change, 200).at("version", "1").body(json!({"reason": "x"})),
@@ -275,6 +276,7 @@ fn pages() -> Vec<Route> {
         post("/ui/projects/{project}/flags/{key}/unarchive").at("key", "feature.a"),
         get("/ui/projects/{project}/flags/{key}/purge").at("key", "feature.a"),
         post("/ui/projects/{project}/flags/{key}/purge").at("key", "feature.a"),
+        get(&f("/explain")),
         get(&f("/history")),
         get(&f("/history/{version}/restore")).at("version", "1"),
         post(&f("/history/{version}/restore")).at("version", "1"),

@@ -3,11 +3,12 @@
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use crate::bucket::{self, KeyBuffer};
 use crate::compiled::{CompiledFlag, CompiledPrerequisite};
 use crate::context::Attribute;
 use crate::evaluate::Evaluator;
 use crate::trace::{Membership, Outcome, Placed, Trace};
-use crate::{Condition, Context, ErrorCode, Flag, Now, Reason, State};
+use crate::{Condition, Context, ErrorCode, Flag, Now, Operator, Reason, State};
 
 /// What a flag serves a context, and every step on the way there.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -137,6 +138,16 @@ impl Story<'_> {
         frame.conditions.get(frame.next - 1).cloned()
     }
 
+    /// The bucket that a clause of percentages put `found` in, if it is one that is being looked at.
+    fn bucket_of(&self, found: &Value) -> Option<u32> {
+        let clause = &self.frames.last()?.about;
+        let percent = clause.get("op")? == Operator::Percent.name();
+        let salt = clause.get("values")?.get(0)?.as_str()?;
+        let mut buffer = KeyBuffer::default();
+        let key = bucket::key_of(found, &mut buffer).filter(|_| percent)?;
+        Some(bucket::bucket(salt, key))
+    }
+
     fn placed(placed: &Placed<'_>) -> Value {
         json!({"key": placed.key, "salt": placed.salt.text(), "bucket": placed.bucket})
     }
@@ -224,7 +235,9 @@ impl Trace for Story<'_> {
             Outcome::Missing => "missing",
             Outcome::WrongType => "wrong_type",
         };
-        self.close("segments", json!({"found": found, "outcome": outcome_name, "matched": outcome.matched()}));
+        let told = json!({"found": found, "outcome": outcome_name, "matched": outcome.matched()});
+        let bucket = found.and_then(|found| self.bucket_of(found));
+        self.close("segments", with(told, bucket.map_or_else(|| json!({}), |bucket| json!({"bucket": bucket}))));
     }
 
     fn segment(&mut self, segment: &str, key: &str) {

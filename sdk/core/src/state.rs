@@ -100,6 +100,27 @@ impl State {
         .checked()
     }
 
+    /// As much of an environment as one question needs: these objects alone, at `revision`.
+    #[must_use]
+    pub fn of_entries(
+        environment: &str,
+        epoch: &str,
+        revision: u64,
+        flags: &[Arc<Entry>],
+        segments: &[Arc<SegmentEntry>],
+    ) -> Self {
+        let mut state = Self {
+            environment: environment.into(),
+            epoch: epoch.into(),
+            revision,
+            hash: String::new(),
+            flags: flags.iter().map(|entry| (entry.flag.key().into(), entry.clone())).collect(),
+            segments: segments.iter().map(|entry| (entry.key().into(), entry.clone())).collect(),
+        };
+        state.hash = state.actual_hash();
+        state
+    }
+
     /// The state after `change`; `self` stays as it is.
     ///
     /// # Errors
@@ -169,14 +190,18 @@ impl State {
     }
 
     fn checked(self) -> Result<Self, Refusal> {
+        let actual = self.actual_hash();
+        if actual == self.hash { Ok(self) } else { Err(Refusal::Hash { announced: self.hash, actual }) }
+    }
+
+    fn actual_hash(&self) -> String {
         let flags = self
             .flags
             .values()
             .map(|entry| (ObjectKind::Flag, entry.flag.key(), entry.flag.version(), entry.digest.as_str()));
         let segments = self.segments.values();
         let segments = segments.map(|entry| (ObjectKind::Segment, entry.key(), entry.version(), entry.digest()));
-        let actual = state_hash(flags.chain(segments));
-        if actual == self.hash { Ok(self) } else { Err(Refusal::Hash { announced: self.hash, actual }) }
+        state_hash(flags.chain(segments))
     }
 
     /// The state as it is fetched, its objects ordered by key.

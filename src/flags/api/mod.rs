@@ -3,6 +3,7 @@
 mod bulk;
 mod configurations;
 mod definitions;
+mod explain;
 mod history;
 mod ofrep;
 mod snapshot;
@@ -19,6 +20,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
     bulk::routes(config);
     configurations::routes(config);
     history::routes(config);
+    explain::routes(config);
     segments::api::routes(config);
     config.service(web::resource("/snapshot").get(snapshot::get));
 }
@@ -35,6 +37,7 @@ pub fn document() -> OpenApi {
         .merge_from(bulk::Document::openapi())
         .nest(configurations::F, configurations::Document::openapi())
         .nest(configurations::F, history::Document::openapi())
+        .nest(configurations::F, explain::Document::openapi())
 }
 
 /// The operations on segments, by their paths under `/api/v1`.

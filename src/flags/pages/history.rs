@@ -7,6 +7,7 @@ use super::ask::{AskPage, Change};
 use super::switch::linked;
 use crate::clock;
 use crate::error::{Error, Result};
+use crate::flags::telling;
 use crate::flags::{Place, RestoreInput, Version};
 use crate::http::display::Moment;
 use crate::http::links;
@@ -94,25 +95,7 @@ impl VersionPath {
 
 /// What was done, in a few words.
 fn words(version: &Version) -> String {
-    let words = match version.action.as_str() {
-        "flag.create" => "Created",
-        "flag.rollout" => "Shares changed",
-        "flag.configure" => "Configured",
-        "flag.enable" => "Turned on",
-        "flag.disable" => "Turned off",
-        "flag.target" => "One user's override set",
-        "flag.untarget" => "One user's override removed",
-        "flag.update" => "The flag itself changed",
-        "flag.archive" => "Archived",
-        "flag.unarchive" => "Brought back from the archive",
-        "environment.create" => "Laid out in a new environment",
-        "canary.start" => "Canary started",
-        "canary.advance" => "Canary advanced",
-        "canary.promote" => "Canary promoted",
-        "canary.rollback" => "Canary rolled back",
-        "" => "Changed",
-        other => other,
-    };
+    let words = telling::action(&version.action);
     version.restored_version.map_or_else(|| words.to_owned(), |restored| format!("Version {restored} restored"))
 }
 

@@ -53,6 +53,64 @@ pub fn at(connection: &mut Connection<'_>, environment: i64, revision: u64) -> R
     Ok(all)
 }
 
+/// The segment `key` of a project as it stood in a revision of an environment; none when it was not there, or nothing is
+/// kept of that revision.
+///
+/// # Errors
+/// When the store does not answer.
+pub fn of(
+    connection: &mut Connection<'_>,
+    (project, key): (i64, &str),
+    (environment, revision): (i64, u64),
+) -> Result<Option<Stood>> {
+    let Some(record) = store::find(connection, project, key)? else { return Ok(None) };
+    let Some((came, version)) = store::last_revision(connection, (record.id, environment), revision)? else {
+        return Ok(None);
+    };
+    let kept = store::version(connection, record.id, version)?;
+    Ok(Some(Stood { segment: record.id, key: record.key, version, revision: came, kept }))
+}
+
+/// The oldest revision of an environment that came with a version of the segment `key` and is kept, and since when that
+/// version was in force.
+///
+/// # Errors
+/// When the store does not answer.
+pub fn oldest(
+    connection: &mut Connection<'_>,
+    (project, key): (i64, &str),
+    environment: i64,
+) -> Result<Option<(u64, DateTime<Utc>)>> {
+    let Some(record) = store::find(connection, project, key)? else { return Ok(None) };
+    store::oldest_revision(connection, (record.id, environment))
+}
+
+/// The last revision of an environment after `after` that came with a segment's version of `at` or before.
+///
+/// # Errors
+/// When the store does not answer.
+pub fn revision_at(
+    connection: &mut Connection<'_>,
+    environment: i64,
+    after: u64,
+    at: DateTime<Utc>,
+) -> Result<Option<u64>> {
+    store::revision_at(connection, environment, after, at)
+}
+
+/// The first revision of an environment after `after` that came with a segment's version, and since when that version
+/// was in force.
+///
+/// # Errors
+/// When the store does not answer.
+pub fn next_revision(
+    connection: &mut Connection<'_>,
+    environment: i64,
+    after: u64,
+) -> Result<Option<(u64, DateTime<Utc>)>> {
+    store::next_revision(connection, environment, after)
+}
+
 /// Whether a list had a key in a version that is kept.
 ///
 /// # Errors

@@ -10,7 +10,10 @@ use crate::db::{Connection, Timestamp, on_backend};
 use crate::error::Result;
 
 pub(super) use keys::{begin, end, first_keys, forget as forget_keys, keys, part_with};
-pub(super) use versions::{forget, insert as insert_version, last_revisions, set_revision, version};
+pub(super) use versions::{
+    forget, insert as insert_version, last_revision, last_revisions, next_revision, oldest_revision, revision_at,
+    set_revision, version,
+};
 
 /// A segment without its keys.
 #[derive(Clone, Debug)]

@@ -72,6 +72,7 @@ pub(in crate::flags) fn keep_version(
         flag_versions::reason.eq(cause.reason),
         flag_versions::request_id.eq(cause.request_id),
         flag_versions::restored_version.eq(cause.restored.map(signed)),
+        flag_versions::served.eq(kept.served.as_deref().unwrap_or_default()),
     ));
     on_backend!(connection, |c| insert.execute(c))?;
     Ok(())

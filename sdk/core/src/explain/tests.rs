@@ -107,3 +107,11 @@ fn what_is_not_there_is_said() {
     assert_eq!((told.error_code, told.reason, told.version), (Some(ErrorCode::FlagNotFound), Reason::Error, None));
     assert_eq!(told.steps, [] as [Value; 0]);
 }
+
+#[test]
+fn a_clause_of_percentages_tells_the_bucket() {
+    let clauses = json!([{"attribute": "targetingKey", "op": "percent", "values": ["s", 0, 100_000]}]);
+    let rules = json!([{"id": "r", "clauses": clauses, "serve": {"variation": "on"}}]);
+    let told = explain(&[boolean("a", json!({"rules": rules}))], json!({"targetingKey": "u"}));
+    assert_eq!(told.steps[1]["clauses"][0]["bucket"], crate::bucket::bucket("s", "u"));
+}

@@ -1,5 +1,6 @@
 //! Versions of segments, and the revisions that came with them.
 
+use chrono::{DateTime, Utc};
 use diesel::dsl::max;
 use diesel::prelude::*;
 
@@ -9,6 +10,15 @@ use crate::db::{Connection, Timestamp, on_backend};
 use crate::error::Result;
 use crate::flags::history::Cause;
 use crate::flags::segments::history::Kept;
+
+/// What revisions are joined with.
+macro_rules! versions_of_revisions {
+    () => {
+        segment_versions::table.on(segment_versions::segment_id
+            .eq(segment_revisions::segment_id)
+            .and(segment_versions::version.eq(segment_revisions::version)))
+    };
+}
 
 /// Keeps a version as it stands.
 pub(in crate::flags::segments) fn insert(
@@ -73,6 +83,78 @@ pub(in crate::flags::segments) fn last_revisions(
         found.push((key, segment, unsigned(version), unsigned(at)));
     }
     Ok(found)
+}
+
+/// The last revision of an environment, up to `revision`, that came with a version of a segment, and that version.
+pub(in crate::flags::segments) fn last_revision(
+    connection: &mut Connection<'_>,
+    (segment, environment): (i64, i64),
+    revision: u64,
+) -> Result<Option<(u64, u64)>> {
+    let query = segment_revisions::table
+        .filter(segment_revisions::environment_id.eq(environment))
+        .filter(segment_revisions::segment_id.eq(segment))
+        .filter(segment_revisions::revision.le(signed(revision)))
+        .order(segment_revisions::revision.desc())
+        .select((segment_revisions::revision, segment_revisions::version));
+    let row: Option<(i64, i64)> = on_backend!(connection, |c| query.first(c).optional())?;
+    Ok(row.map(|(revision, version)| (unsigned(revision), unsigned(version))))
+}
+
+/// A revision that came with a version, and since when that was in force.
+type Came = (i64, Timestamp);
+
+fn came(row: Option<Came>) -> Option<(u64, DateTime<Utc>)> {
+    row.map(|(revision, at)| (unsigned(revision), at.0))
+}
+
+/// The oldest revision of an environment that came with a version of a segment and is kept.
+pub(in crate::flags::segments) fn oldest_revision(
+    connection: &mut Connection<'_>,
+    (segment, environment): (i64, i64),
+) -> Result<Option<(u64, DateTime<Utc>)>> {
+    let query = segment_revisions::table
+        .inner_join(versions_of_revisions!())
+        .filter(segment_revisions::environment_id.eq(environment))
+        .filter(segment_revisions::segment_id.eq(segment))
+        .order(segment_revisions::revision)
+        .select((segment_revisions::revision, segment_versions::at));
+    let row: Option<Came> = on_backend!(connection, |c| query.first(c).optional())?;
+    Ok(came(row))
+}
+
+/// The last revision of an environment after `after` that came with a segment's version of `at` or before.
+pub(in crate::flags::segments) fn revision_at(
+    connection: &mut Connection<'_>,
+    environment: i64,
+    after: u64,
+    at: DateTime<Utc>,
+) -> Result<Option<u64>> {
+    let query = segment_revisions::table
+        .inner_join(versions_of_revisions!())
+        .filter(segment_revisions::environment_id.eq(environment))
+        .filter(segment_revisions::revision.gt(signed(after)))
+        .filter(segment_versions::at.le(Timestamp(at)))
+        .order(segment_revisions::revision.desc())
+        .select(segment_revisions::revision);
+    let revision: Option<i64> = on_backend!(connection, |c| query.first(c).optional())?;
+    Ok(revision.map(unsigned))
+}
+
+/// The first revision of an environment after `after` that came with a segment's version.
+pub(in crate::flags::segments) fn next_revision(
+    connection: &mut Connection<'_>,
+    environment: i64,
+    after: u64,
+) -> Result<Option<(u64, DateTime<Utc>)>> {
+    let query = segment_revisions::table
+        .inner_join(versions_of_revisions!())
+        .filter(segment_revisions::environment_id.eq(environment))
+        .filter(segment_revisions::revision.gt(signed(after)))
+        .order(segment_revisions::revision)
+        .select((segment_revisions::revision, segment_versions::at));
+    let row: Option<Came> = on_backend!(connection, |c| query.first(c).optional())?;
+    Ok(came(row))
 }
 
 /// One version, if it is kept.

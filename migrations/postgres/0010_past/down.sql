@@ -1,0 +1,2 @@
+DROP INDEX flag_versions_by_time;
+ALTER TABLE flag_versions DROP COLUMN served;
