@@ -1,6 +1,7 @@
 //! The whole server: its services, its listener, its background tasks, and their end.
 
 mod document;
+mod metrics;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -21,6 +22,7 @@ use crate::error::Error;
 use crate::flags::segments::Segments;
 use crate::flags::{Attached, CanarySource, Flags, Live};
 use crate::http::shell::{ReachSource, Reached};
+use crate::http::traffic::Traffic;
 use crate::http::{assets, docs, health, request};
 use crate::measurements::Measurements;
 use crate::projects::{self, Projects};
@@ -29,6 +31,7 @@ use crate::stream::{Fleet, Reach};
 use crate::tokens::{self, Tokens};
 use crate::usage::Usage;
 use crate::{access, audit, flags, measurements, stream};
+pub use metrics::Metrics;
 
 /// How long requests that are under way may take to end when the server goes away, in seconds.
 const SHUTDOWN: u64 = 5;
@@ -42,7 +45,7 @@ pub enum StartError {
     #[error(transparent)]
     Open(#[from] OpenError),
     /// The address can't be had.
-    #[error("nothing can listen on {address}: {reason}; stop what listens there, or give another --listen")]
+    #[error("nothing can listen on {address}: {reason}; stop what listens there, or give another address")]
     Bind {
         /// The address.
         address: SocketAddr,
@@ -91,12 +94,20 @@ pub struct Services {
 pub struct App {
     /// Where it listens.
     pub address: SocketAddr,
+    /// Where it answers `GET /metrics` to everyone, if it does.
+    pub metrics_address: Option<SocketAddr>,
     /// Its services.
     pub services: Services,
-    server: ServerHandle,
-    serving: JoinHandle<io::Result<()>>,
+    listeners: Vec<Listener>,
     draining: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
+}
+
+/// An address that is listened on.
+struct Listener {
+    address: SocketAddr,
+    server: ServerHandle,
+    serving: JoinHandle<io::Result<()>>,
 }
 
 /// Opens the store, brings its schema up to date and gives an empty one its first project.
@@ -135,6 +146,7 @@ impl App {
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
         // First of all: a store is not touched for a server that can't be reached.
         let listener = bind(settings.listen)?;
+        let open_listener = settings.metrics_listen.map(bind).transpose()?;
         let store = open(&settings.database_url)?;
         let live = Live::load(store.clone()).map_err(StartError::Load)?;
         let known = store.read_now(Part::Configuration, flags::known).map_err(StartError::Load)?;
@@ -156,30 +168,38 @@ impl App {
             store,
         };
         let (draining, drained) = watch::channel(false);
-        let (server, address) = listen(listener, services.clone(), Draining(drained.clone()))?;
+        let metrics = Metrics::new(services.clone());
+        let mut listeners = vec![listen(listener, settings.workers as usize, metrics.traffic.clone(), {
+            let (services, metrics, draining) = (services.clone(), metrics.clone(), Draining(drained.clone()));
+            move |config| routes(config, services.clone(), metrics.clone(), draining.clone())
+        })?];
+        if let Some(listener) = open_listener {
+            listeners.push(listen(listener, 1, metrics.traffic.clone(), move |config| {
+                config.app_data(web::Data::new(metrics.clone())).configure(metrics::open_routes);
+            })?);
+        }
         let reconcile = tokio::spawn(flags::reconcile(services.flags.live().clone(), drained.clone()));
         let uses = tokio::spawn(access::keep_uses(services.access.clone(), drained.clone()));
         let guards = tokio::spawn(canary::runner::run(services.canaries.clone(), drained));
-        let handle = server.handle();
-        let serving = tokio::spawn(server);
+        let address = listeners.first().map_or(settings.listen, |listener| listener.address);
         tracing::info!(%address, version = env!("CARGO_PKG_VERSION"), "listening");
-        Ok(Self {
-            address,
-            services,
-            server: handle,
-            serving,
-            draining,
-            tasks: vec![guards, reconcile, uses, ingest, counts],
-        })
+        let metrics_address = listeners.get(1).map(|listener| listener.address);
+        if let Some(address) = metrics_address {
+            tracing::info!(%address, "metrics are here for everyone");
+        }
+        let tasks = vec![guards, reconcile, uses, ingest, counts];
+        Ok(Self { address, metrics_address, services, listeners, draining, tasks })
     }
 
     /// Ends the server: SDKs are told, requests under way get an answer, then the tasks end.
     pub async fn stop(self) {
-        let Self { services, server, serving, draining, tasks, .. } = self;
+        let Self { services, listeners, draining, tasks, .. } = self;
         draining.send_replace(true);
-        server.stop(true).await;
-        if let Ok(Err(cause)) = serving.await {
-            tracing::warn!(%cause, "the listener ended with an error");
+        for Listener { server, serving, .. } in listeners {
+            server.stop(true).await;
+            if let Ok(Err(cause)) = serving.await {
+                tracing::warn!(%cause, "the listener ended with an error");
+            }
         }
         // The tasks end when nobody can give them anything any more.
         drop(services);
@@ -196,31 +216,37 @@ fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).map_err(|reason| StartError::Bind { address, reason })
 }
 
+/// Serves by so many threads, or one for each core.
 fn listen(
     listener: TcpListener,
-    services: Services,
-    draining: Draining,
-) -> Result<(actix_web::dev::Server, SocketAddr), StartError> {
+    workers: usize,
+    traffic: Traffic,
+    routes: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
+) -> Result<Listener, StartError> {
     let factory = move || {
-        let services = services.clone();
-        let draining = draining.clone();
+        let traffic = traffic.clone();
         actix_web::App::new()
-            .wrap(from_fn(request::surround))
-            .configure(move |config| routes(config, services, draining))
+            .wrap(from_fn(move |request, next| request::surround(traffic.clone(), request, next)))
+            .configure(routes.clone())
     };
     let failed = |reason| StartError::Listen { reason };
     let address = listener.local_addr().map_err(failed)?;
-    let bound = HttpServer::new(factory)
+    let mut server = HttpServer::new(factory);
+    if workers > 0 {
+        server = server.workers(workers);
+    }
+    let bound = server
         .client_request_timeout(HEAD_DEADLINE)
         .shutdown_timeout(SHUTDOWN)
         .disable_signals()
         .listen(listener)
         .map_err(failed)?;
-    Ok((bound.run(), address))
+    let running = bound.run();
+    Ok(Listener { address, server: running.handle(), serving: tokio::spawn(running) })
 }
 
 /// Every route there is.
-pub fn routes(config: &mut web::ServiceConfig, services: Services, draining: Draining) {
+pub fn routes(config: &mut web::ServiceConfig, services: Services, metrics: Metrics, draining: Draining) {
     let fleet = services.fleet.clone();
     let reach = ReachSource::new(move |environment, revision| {
         let Reach { applied, connected, last } = fleet.reach(environment, revision);
@@ -250,7 +276,11 @@ pub fn routes(config: &mut web::ServiceConfig, services: Services, draining: Dra
         .app_data(web::Data::new(services.canaries))
         .app_data(web::Data::new(services.fleet))
         .app_data(web::Data::new(draining))
+        .app_data(web::Data::new(metrics))
+        // First of all: each route before it would cost every evaluation a look.
+        .service(web::scope("/ofrep/v1").configure(flags::api::ofrep_routes))
         .configure(health::routes)
+        .configure(metrics::routes)
         .configure(document::routes)
         .configure(docs::routes)
         .configure(assets::routes)
@@ -272,6 +302,5 @@ pub fn routes(config: &mut web::ServiceConfig, services: Services, draining: Dra
                 .configure(canary::api::routes)
                 .configure(stream::api::routes),
         )
-        .service(web::scope("/ofrep/v1").configure(flags::api::ofrep_routes))
         .default_service(web::to(request::no_such_path));
 }

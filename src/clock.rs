@@ -1,13 +1,13 @@
 //! The one place that reads the clock.
 
 use bellwether_core::Now;
-use chrono::{DateTime, DurationRound, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 
 /// Now, in whole microseconds: what the stores keep.
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn now() -> DateTime<Utc> {
     let now = Utc::now();
-    now.duration_trunc(TimeDelta::microseconds(1)).unwrap_or(now)
+    DateTime::from_timestamp_micros(now.timestamp_micros()).unwrap_or(now)
 }
 
 /// The moment of an evaluation: read where a clause asks for it.

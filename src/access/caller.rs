@@ -76,6 +76,20 @@ pub enum Grant {
     System,
 }
 
+impl Grant {
+    /// The environment of an SDK key, and whether it is a client key.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for any other credential.
+    pub fn sdk_environment(self) -> Result<(i64, bool)> {
+        match self {
+            Self::ServerKey(environment) => Ok((environment, false)),
+            Self::ClientKey(environment) => Ok((environment, true)),
+            _ => Err(Error::Forbidden("this needs a server key (bw_sdk_…) or a client key (bw_pub_…)".to_owned())),
+        }
+    }
+}
+
 /// Somebody known, asking for something.
 #[derive(Clone, Debug)]
 pub struct Caller {
@@ -135,18 +149,6 @@ impl Caller {
         match self.grant {
             Grant::ServerKey(environment) => Ok(environment),
             _ => Err(Error::Forbidden("this needs a server key (bw_sdk_…) of the environment".to_owned())),
-        }
-    }
-
-    /// The environment of an SDK key, and whether it is a client key.
-    ///
-    /// # Errors
-    /// [`Error::Forbidden`] for any other credential.
-    pub fn sdk_environment(&self) -> Result<(i64, bool)> {
-        match self.grant {
-            Grant::ServerKey(environment) => Ok((environment, false)),
-            Grant::ClientKey(environment) => Ok((environment, true)),
-            _ => Err(Error::Forbidden("this needs a server key (bw_sdk_…) or a client key (bw_pub_…)".to_owned())),
         }
     }
 }

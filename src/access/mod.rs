@@ -37,6 +37,9 @@ use password::Passwords;
 use store::{CredentialRow, UserRow};
 use throttle::Throttle;
 
+/// What is said to a session that is shown where pages are not.
+pub const SESSION_ELSEWHERE: &str = "a session opens pages only; use a service token here";
+
 /// What a credential is for, which its prefix shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CredentialKind {
@@ -153,6 +156,21 @@ impl Access {
         let known = known.ok_or(Error::Unauthenticated("the credential is unknown, revoked or expired"))?;
         known.touch(now);
         Ok(Caller { actor: known.actor.clone(), grant: known.grant, origin })
+    }
+
+    /// What the credential `token` gives, for those who need not know whose it is: nothing is copied.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] when the token is unknown, revoked or expired, or is a session's, which opens pages only.
+    pub fn grant(&self, token: &Secret) -> Result<Grant> {
+        let (known, now) = (self.known.load(), clock::now());
+        let known = known.get(&token.hash(), now);
+        let known = known.ok_or(Error::Unauthenticated("the credential is unknown, revoked or expired"))?;
+        known.touch(now);
+        if known.actor.kind == CredentialKind::Session.name() {
+            return Err(Error::Unauthenticated(SESSION_ELSEWHERE));
+        }
+        Ok(known.grant)
     }
 
     /// Whether `token` still opens anything.

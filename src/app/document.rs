@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use actix_web::{HttpRequest, HttpResponse, web};
 use utoipa::OpenApi;
 
+use super::metrics;
 use crate::http::assets::{self, Asset};
 use crate::http::openapi::{Callers, Part, document};
 use crate::http::{docs, health};
@@ -101,6 +102,7 @@ fn parts() -> Vec<Part> {
             flags::api::ofrep_document(),
         ),
         part("Server", "The server itself.", Callers::Anyone, "", health::Document::openapi()),
+        part("Server", "", Callers::Staff, "", metrics::Document::openapi()),
         part("Server", "", Callers::Anyone, "", Own::openapi()),
         part("Server", "", Callers::Anyone, "", docs::Document::openapi()),
     ]

@@ -17,6 +17,12 @@ pub(super) struct Arguments {
     /// Where to listen; port 0 takes a free one. [default: 127.0.0.1:8080]
     #[arg(long, env = "BELLWETHER_LISTEN", value_name = "ADDRESS")]
     listen: Option<String>,
+    /// Threads that answer requests; 0 takes one for each core. [default: 0]
+    #[arg(long, env = "BELLWETHER_WORKERS", value_name = "NUMBER")]
+    workers: Option<u32>,
+    /// Where GET /metrics is answered without a credential; service tokens have it on the other address too.
+    #[arg(long, env = "BELLWETHER_METRICS_LISTEN", value_name = "ADDRESS")]
+    metrics_listen: Option<String>,
     /// Where the store is. [default: sqlite://data/bellwether.db]
     #[arg(long, env = "BELLWETHER_DATABASE_URL", hide_env_values = true, value_name = "URL")]
     database_url: Option<String>,
@@ -45,6 +51,8 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
     start_log(arguments.log_format, LevelFilter::INFO);
     let given = Given {
         listen: arguments.listen,
+        workers: arguments.workers,
+        metrics_listen: arguments.metrics_listen,
         database_url: arguments.database_url,
         window_seconds: arguments.window_seconds,
         grace_seconds: arguments.grace_seconds,

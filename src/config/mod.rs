@@ -19,11 +19,18 @@ pub const LISTEN: &str = "127.0.0.1:8080";
 /// Where the store is unless told otherwise.
 pub const DATABASE_URL: &str = "sqlite://data/bellwether.db";
 
+/// Most threads that answer requests.
+const WORKERS: u32 = 1_024;
+
 /// Everything a server is told when it starts.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Where it listens; port 0 takes a free one.
     pub listen: SocketAddr,
+    /// Threads that answer requests; 0 takes one for each core.
+    pub workers: u32,
+    /// Where it answers `GET /metrics` to everyone, besides to service tokens on [`Settings::listen`].
+    pub metrics_listen: Option<SocketAddr>,
     /// Where its store is.
     pub database_url: DatabaseUrl,
     /// How measurement windows are cut.
@@ -39,6 +46,10 @@ pub struct Settings {
 pub struct Given {
     /// Where to listen.
     pub listen: Option<String>,
+    /// Threads that answer requests.
+    pub workers: Option<u32>,
+    /// Where metrics are for everyone.
+    pub metrics_listen: Option<String>,
     /// Where the store is.
     pub database_url: Option<String>,
     /// Length of a window, in seconds.
@@ -87,6 +98,10 @@ struct FileSettings {
 struct ServerSettings {
     #[deserr(default)]
     listen: Option<String>,
+    #[deserr(default)]
+    workers: Option<u32>,
+    #[deserr(default)]
+    metrics_listen: Option<String>,
 }
 
 #[derive(Debug, Default, Deserr)]
@@ -135,6 +150,8 @@ impl Given {
         };
         Ok(Self {
             listen: self.listen.or(file.server.listen),
+            workers: self.workers.or(file.server.workers),
+            metrics_listen: self.metrics_listen.or(file.server.metrics_listen),
             database_url: self.database_url.or(file.store.database_url),
             window_seconds: self.window_seconds.or(file.measurements.window_seconds),
             grace_seconds: self.grace_seconds.or(file.measurements.grace_seconds),
@@ -172,14 +189,23 @@ impl Given {
             faults.push(Fault::new("/flags/stale_after_days", format!("is a number of days from {least} to {most}")));
         }
         let staleness = Staleness { days };
-        let listen = self.listen.as_deref().unwrap_or(LISTEN).parse();
-        let listen = listen.map_err(|_| {
-            faults.push(Fault::new("/server/listen", "is an address with a port, like 127.0.0.1:8080"));
-        });
+        let workers = self.workers.unwrap_or(0);
+        if workers > WORKERS {
+            faults.push(Fault::new("/server/workers", format!("is a number of threads from 0 to {WORKERS}")));
+        }
+        let mut address = |pointer: &str, text: &str| {
+            let parsed = text.parse::<SocketAddr>();
+            parsed.map_err(|_| faults.push(Fault::new(pointer, "is an address with a port, like 127.0.0.1:8080")))
+        };
+        let listen = address("/server/listen", self.listen.as_deref().unwrap_or(LISTEN));
+        let metrics_listen = self.metrics_listen.as_deref().map(|text| address("/server/metrics_listen", text));
+        let metrics_listen = metrics_listen.transpose();
         let url = self.database_url.as_deref().unwrap_or(DATABASE_URL).parse::<DatabaseUrl>();
         let url = url.map_err(|error| faults.push(Fault::new("/store/database_url", error.to_string())));
-        match (listen, url, faults.is_empty()) {
-            (Ok(listen), Ok(database_url), true) => Ok(Settings { listen, database_url, cut, history, staleness }),
+        match (listen, metrics_listen, url, faults.is_empty()) {
+            (Ok(listen), Ok(metrics_listen), Ok(database_url), true) => {
+                Ok(Settings { listen, workers, metrics_listen, database_url, cut, history, staleness })
+            }
             _ => Err(ConfigError::Settings(faults)),
         }
     }

@@ -2,14 +2,14 @@
 
 use diesel::connection::SimpleConnection;
 use diesel::pg::PgConnection;
-use diesel::r2d2::{ConnectionManager, Pool, PooledConnection, R2D2Connection};
+use diesel::r2d2::{ConnectionManager, Pool, PooledConnection, R2D2Connection, State};
 use diesel::sqlite::SqliteConnection;
 use diesel::{Connection as _, RunQueryDsl as _};
 
 use super::lane::{Call, Lane};
 use super::outage::one_line;
 use super::postgres;
-use super::{Connection, READERS};
+use super::{Connection, PoolState, READERS};
 use crate::error::{Error, Result};
 
 /// What a commit outlives.
@@ -72,6 +72,19 @@ impl Database {
 
     fn new(pools: Backend) -> Self {
         Self { pools, reads: Lane::new(READERS), writes: Lane::new(1) }
+    }
+
+    /// The connections there are, of the database called `name`.
+    pub(super) fn pools(&self, name: &'static str) -> [PoolState; 2] {
+        let (read, write) = match &self.pools {
+            Backend::Sqlite(pools) => (pools.readers.state(), pools.writer.state()),
+            Backend::Postgres(pools, _) => (pools.readers.state(), pools.writer.state()),
+        };
+        let state = |access, state: State| {
+            let State { connections, idle_connections: idle, .. } = state;
+            PoolState { database: name, access, connections, idle }
+        };
+        [state("read", read), state("write", write)]
     }
 
     /// Runs `query` on a reading connection, which sees one state of the database throughout.

@@ -66,6 +66,19 @@ pub enum Part {
     Measurements,
 }
 
+/// The connections of one kind to one of the databases.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolState {
+    /// Which database: `configuration` or `measurements`.
+    pub database: &'static str,
+    /// What for: `read` or `write`.
+    pub access: &'static str,
+    /// How many there are.
+    pub connections: u32,
+    /// How many of them nothing uses just now.
+    pub idle: u32,
+}
+
 impl Store {
     /// Opens the store, creating what is missing, without touching the schema.
     ///
@@ -183,6 +196,12 @@ impl Store {
     /// [`OpenError::Migration`] when the database can't be read.
     pub fn migrations(&self) -> Result<Vec<Migration>, OpenError> {
         migrations::status(self).map_err(|reason| OpenError::Migration { database: self.shown.clone(), reason })
+    }
+
+    /// The connections there are.
+    pub fn pools(&self) -> Vec<PoolState> {
+        let parts = [("configuration", &self.configuration), ("measurements", &self.measurements)];
+        parts.into_iter().flat_map(|(name, database)| database.pools(name)).collect()
     }
 
     fn database(&self, part: Part) -> &Database {

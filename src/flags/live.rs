@@ -1,6 +1,7 @@
 //! Every environment's flags in memory: what evaluations, snapshots and streams are answered from.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
@@ -33,9 +34,11 @@ pub struct Live {
 /// One environment in memory.
 pub struct LiveEnvironment {
     id: i64,
+    project: String,
     current: ArcSwap<Served>,
     recent: Mutex<VecDeque<Arc<Published>>>,
     changes: broadcast::Sender<Arc<Published>>,
+    evaluations: AtomicU64,
 }
 
 /// A state and its snapshot, encoded when somebody first asks.
@@ -111,6 +114,11 @@ impl Live {
         }
         self.reload(id);
         known().ok_or_else(|| Error::NotFound("environment".to_owned()))
+    }
+
+    /// Every environment in memory, in no particular order.
+    pub fn all(&self) -> Vec<Arc<LiveEnvironment>> {
+        self.environments.load().values().cloned().collect()
     }
 
     /// A segment of that digest, if some environment has it.
@@ -280,6 +288,21 @@ impl LiveEnvironment {
     pub fn id(&self) -> i64 {
         self.id
     }
+
+    /// The key of the project it is in.
+    pub fn project(&self) -> &str {
+        &self.project
+    }
+
+    /// So many flags were evaluated here for somebody without an SDK.
+    pub fn count_evaluations(&self, flags: u64) {
+        self.evaluations.fetch_add(flags, Ordering::Relaxed);
+    }
+
+    /// How many flags were evaluated since the server started.
+    pub fn evaluations(&self) -> u64 {
+        self.evaluations.load(Ordering::Relaxed)
+    }
 }
 
 /// An environment as it is stored, with the segments of its project.
@@ -309,9 +332,11 @@ fn load(
     let recent = kept.into_iter().map(|kept| published(environment.id, kept));
     Ok(LiveEnvironment {
         id: environment.id,
+        project: environment.project.clone(),
         current: ArcSwap::from_pointee(Served::new(state)),
         recent: Mutex::new(recent.collect::<Result<_>>()?),
         changes: broadcast::Sender::new(QUEUE),
+        evaluations: AtomicU64::new(0),
     })
 }
 

@@ -229,6 +229,10 @@ mod tests {
         let first = ["l1a".to_owned(), "l1b".to_owned()];
         assert_eq!(told(&pairs(8), "a", &first), []);
         assert!(told(&pairs(9), "a", &first)[0].1.contains("1022 evaluations"));
-        assert_eq!(told(&pairs(9), "z", &["y".to_owned()]).len(), 1, "flags that need it count as well");
+        let mut edges = pairs(8);
+        edges.extend([edge("a", "l1a"), edge("a", "l1b")]);
+        let more = ["w", "x", "y", "z"].map(str::to_owned);
+        assert_eq!(told(&edges, "l8a", &more[..3]), []);
+        assert_eq!(told(&edges, "l8a", &more).len(), 1, "a flag that needs it would take too many");
     }
 }

@@ -206,7 +206,7 @@ impl Flags {
     /// Changes the configuration to what is wanted.
     ///
     /// # Errors
-    /// As [`edit`].
+    /// As [`super::edit`].
     pub async fn configure(
         &self,
         caller: &Caller,
@@ -233,7 +233,7 @@ impl Flags {
     /// Turns the kill switch.
     ///
     /// # Errors
-    /// As [`edit`].
+    /// As [`super::edit`].
     pub async fn switch(&self, caller: &Caller, place: Place, if_match: IfMatch, enabled: bool) -> Result<Configured> {
         self.configure(caller, place, if_match, Wanted::Switch(enabled)).await
     }

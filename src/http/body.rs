@@ -108,17 +108,24 @@ fn content_type(request: &HttpRequest) -> Result<()> {
 /// [`Error::TooLarge`] over `limit` bytes, [`Error::Malformed`] when it breaks off or takes too long.
 pub(super) async fn whole(mut payload: Payload, limit: usize) -> Result<Bytes> {
     let read = async {
-        let (mut body, mut seen) = (BytesMut::new(), 0_usize);
+        let (mut first, mut body, mut seen) = (Bytes::new(), BytesMut::new(), 0_usize);
         while let Some(chunk) = payload.next().await {
             let chunk = chunk.map_err(|error| Error::Malformed(format!("the body can't be read: {error}")))?;
             seen = seen.saturating_add(chunk.len());
-            if seen <= limit {
+            if seen == chunk.len() {
+                // Most bodies are of one piece, which then is not copied.
+                first = chunk;
+            } else if seen <= limit {
+                body.extend_from_slice(&std::mem::take(&mut first));
                 body.extend_from_slice(&chunk);
             } else if seen > DRAIN {
                 break;
             }
         }
-        if seen > limit { Err(Error::TooLarge { limit }) } else { Ok(body.freeze()) }
+        if seen > limit {
+            return Err(Error::TooLarge { limit });
+        }
+        Ok(if body.is_empty() { first } else { body.freeze() })
     };
     let late = |_| Error::Malformed(format!("the body did not arrive within {} s", DEADLINE.as_secs()));
     tokio::time::timeout(DEADLINE, read).await.map_err(late)?

@@ -7,7 +7,7 @@ use actix_web::http::header;
 use actix_web::{FromRequest, HttpRequest, web};
 
 use super::request;
-use crate::access::{Access, Caller, Role, Secret};
+use crate::access::{Access, Caller, Role, SESSION_ELSEWHERE, Secret};
 use crate::error::{Error, Result};
 use crate::version::IfMatch;
 
@@ -20,15 +20,40 @@ impl FromRequest for Caller {
     }
 }
 
+fn access(request: &HttpRequest) -> Result<&web::Data<Access>> {
+    request.app_data::<web::Data<Access>>().ok_or_else(|| Error::internal("no access service"))
+}
+
 fn caller(request: &HttpRequest) -> Result<Caller> {
-    let access = request.app_data::<web::Data<Access>>();
-    let access = access.ok_or_else(|| Error::internal("no access service"))?;
-    let caller = access.authenticate(&token(request)?, request::origin(request))?;
+    let caller = access(request)?.authenticate(&token(request)?, request::origin(request))?;
     // A session travels in a cookie and its forms carry a CSRF token: the pages check both.
     if caller.actor.kind == "user" {
-        return Err(Error::Unauthenticated("a session opens pages only; use a service token here"));
+        return Err(Error::Unauthenticated(SESSION_ELSEWHERE));
     }
     Ok(caller)
+}
+
+/// An SDK key, as far as an evaluation needs to know it: who and from where is left aside, which is sooner done.
+#[derive(Clone, Copy, Debug)]
+pub struct SdkKey {
+    /// Its environment.
+    pub environment: i64,
+    /// Whether it is a client key.
+    pub from_client: bool,
+}
+
+impl FromRequest for SdkKey {
+    type Error = actix_web::Error;
+    type Future = Ready<Result<Self, actix_web::Error>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(sdk_key(request).map_err(Into::into))
+    }
+}
+
+fn sdk_key(request: &HttpRequest) -> Result<SdkKey> {
+    let (environment, from_client) = access(request)?.grant(&token(request)?)?.sdk_environment()?;
+    Ok(SdkKey { environment, from_client })
 }
 
 /// A caller of the admin API: an SDK key is refused before anything of the request is looked at.

@@ -18,6 +18,7 @@ pub mod request;
 pub mod session;
 pub mod shell;
 mod text;
+pub mod traffic;
 
 use std::fmt::Display;
 

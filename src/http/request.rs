@@ -13,6 +13,7 @@ use uuid::Uuid;
 use super::cors::Sharing;
 use super::page;
 use super::problem::{self, Kind};
+use super::traffic::Traffic;
 use crate::access::Origin;
 use crate::error::Error;
 
@@ -20,13 +21,47 @@ const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; \
                       form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/// The id of a request, in its extensions.
+/// What keeps browsers from being too helpful with an answer. Constants, as a text is checked when it becomes a value.
+const SAFETY: [(HeaderName, HeaderValue); 4] = [
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
+];
+const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
+
+/// The id of a request, in its extensions: as it goes into the answer's head.
 #[derive(Clone, Debug)]
-struct RequestId(String);
+struct RequestId(HeaderValue);
+
+impl RequestId {
+    /// The one that the request came with, or a new one.
+    fn of(headers: &HeaderMap) -> Self {
+        Self::accepted(headers).unwrap_or_else(Self::random)
+    }
+
+    fn accepted(headers: &HeaderMap) -> Option<Self> {
+        let value = headers.get(REQUEST_ID)?;
+        let id = value.to_str().ok()?;
+        let fine = (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
+        fine.then(|| Self(value.clone()))
+    }
+
+    fn random() -> Self {
+        let mut buffer = Uuid::encode_buffer();
+        let text = Uuid::now_v7().hyphenated().encode_lower(&mut buffer);
+        // Hexadecimal digits and hyphens may stand in a head.
+        Self(HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("unknown")))
+    }
+
+    fn text(&self) -> &str {
+        self.0.to_str().unwrap_or_default()
+    }
+}
 
 /// The id of a request that passed [`surround`].
 pub fn id(request: &HttpRequest) -> String {
-    request.extensions().get::<RequestId>().map(|id| id.0.clone()).unwrap_or_default()
+    request.extensions().get::<RequestId>().map(|id| id.text().to_owned()).unwrap_or_default()
 }
 
 /// From where a request comes.
@@ -51,13 +86,14 @@ pub fn has(request: &HttpRequest, etag: &str) -> bool {
 /// # Errors
 /// Never by itself: errors become documents.
 pub async fn surround(
+    traffic: Traffic,
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse<BoxBody>, actix_web::Error> {
     let started = Instant::now();
-    let id = accepted_id(request.headers()).unwrap_or_else(|| Uuid::now_v7().to_string());
-    request.extensions_mut().insert(RequestId(id.clone()));
     let sharing = Sharing::of(&request);
+    let id = RequestId::of(request.headers());
+    request.extensions_mut().insert(id.clone());
     let mut response = if names_nul(request.uri()) {
         let error = Error::Malformed("the address has U+0000 in it, which nothing here is named with".to_owned());
         request.into_response(HttpResponse::from_error(error))
@@ -67,13 +103,15 @@ pub async fn surround(
         next.call(request).await?.map_into_boxed_body()
     };
     if response.status().is_client_error() || response.status().is_server_error() {
-        response = documented(response, &id);
+        response = documented(response, id.text());
     }
     let status = response.status();
     let request = response.request();
-    let milliseconds = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    tracing::debug!(request_id = id, method = %request.method(), path = request.path(), status = status.as_u16(), milliseconds, "request answered");
-    dress(response.headers_mut(), &id);
+    let took = started.elapsed();
+    traffic.record(request, status, took);
+    let milliseconds = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+    tracing::debug!(request_id = id.text(), method = %request.method(), path = request.path(), status = status.as_u16(), milliseconds, "request answered");
+    dress(response.headers_mut(), id);
     if let Some(sharing) = sharing {
         sharing.dress(response.headers_mut());
     }
@@ -83,12 +121,6 @@ pub async fn surround(
 /// Whether something in the path or the query is U+0000, once decoded. PostgreSQL keeps no text that has it.
 fn names_nul(uri: &Uri) -> bool {
     uri.path_and_query().is_some_and(|address| address.as_str().contains("%00"))
-}
-
-fn accepted_id(headers: &HeaderMap) -> Option<String> {
-    let id = headers.get(REQUEST_ID)?.to_str().ok()?;
-    let fine = (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-    fine.then(|| id.to_owned())
 }
 
 /// Gives an error without a document its document, or its page where a person is looking.
@@ -127,20 +159,15 @@ fn log(error: &Error, path: &str, request_id: &str) {
     }
 }
 
-fn dress(headers: &mut HeaderMap, id: &str) {
-    let mut set = |name: HeaderName, value: &'static str| {
-        headers.insert(name, HeaderValue::from_static(value));
-    };
-    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    set(header::REFERRER_POLICY, "no-referrer");
-    set(header::X_FRAME_OPTIONS, "DENY");
-    set(header::CONTENT_SECURITY_POLICY, POLICY);
+fn dress(headers: &mut HeaderMap, id: RequestId) {
+    headers.reserve(6);
+    for (name, value) in SAFETY {
+        headers.insert(name, value);
+    }
     if !headers.contains_key(header::CACHE_CONTROL) {
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert(header::CACHE_CONTROL, NO_STORE);
     }
-    if let Ok(value) = HeaderValue::from_str(id) {
-        headers.insert(REQUEST_ID, value);
-    }
+    headers.insert(REQUEST_ID, id.0);
 }
 
 /// Answers a path that no route has.

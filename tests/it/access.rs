@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use actix_web::dev::Service as _;
 use bellwether::access::{self, Origin, Role, Secret};
+use bellwether::app::Metrics;
 use bellwether::db::{Connection, Part};
 use bellwether::stream::api::Draining;
 use reqwest::Method;
@@ -27,7 +28,10 @@ async fn patterns(app: &TestApp) -> BTreeSet<String> {
             *list.borrow_mut() = format!("{:#?}", request.resource_map());
             next.call(request)
         })
-        .configure(|config| bellwether::app::routes(config, services, Draining(drained)));
+        .configure(|config| {
+            let metrics = Metrics::new(services.clone());
+            bellwether::app::routes(config, services, metrics, Draining(drained));
+        });
     let web = actix_web::test::init_service(web).await;
     actix_web::test::call_service(&web, actix_web::test::TestRequest::default().to_request()).await;
     read_patterns(&listed.borrow())

@@ -54,7 +54,7 @@ fn names(document: &Value) -> BTreeSet<String> {
 /// Whether a route is for programs, and so in the document.
 fn is_for_programs(path: &str) -> bool {
     let roots = ["/api/", "/ofrep/", "/health"];
-    roots.iter().any(|root| path.starts_with(root)) || ["/openapi.json", "/docs"].contains(&path)
+    roots.iter().any(|root| path.starts_with(root)) || ["/openapi.json", "/docs", "/metrics"].contains(&path)
 }
 
 on_both!(the_document_has_every_route, async |app| {

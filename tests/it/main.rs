@@ -17,6 +17,7 @@ mod edge;
 mod flags;
 mod harness;
 mod measurements;
+mod metrics;
 mod ofrep;
 mod oracle;
 mod pages;

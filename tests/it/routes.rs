@@ -94,7 +94,7 @@ fn open() -> Vec<Route> {
     ["/health", "/health/live", "/health/ready", "/openapi.json", "/docs"]
         .map(|path| Route::new(Method::GET, path, Need::Nothing, 200))
         .into_iter()
-        .chain([Route::new(Method::GET, "/api/v1/audit", Need::Viewer, 200)])
+        .chain(["/metrics", "/api/v1/audit"].map(|path| Route::new(Method::GET, path, Need::Viewer, 200)))
         .collect()
 }
 

@@ -141,6 +141,13 @@ fn later() {
 }
 
 #[test]
+fn vectors() {
+    finds(vectors_in_tests, "sdk/core/vectors/forgotten.json", "{}");
+    passes(vectors_in_tests, "sdk/core/vectors/operators.json", "{}");
+    passes(vectors_in_tests, "sdk/core/vectors/README.md", "");
+}
+
+#[test]
 fn migrations() {
     let tree = |paths: &[&str]| paths.iter().map(|path| file(path, "SELECT 1;")).collect::<Vec<_>>();
     let mut files = tree(&["migrations/sqlite/0001_flags/up.sql", "migrations/sqlite/0001_flags/down.sql"]);

@@ -86,6 +86,8 @@ async fn start(arguments: &Arguments, plan: &Plan, database_url: DatabaseUrl) ->
     let listen = arguments.listen.unwrap_or(usual);
     let settings = Settings {
         listen,
+        workers: 0,
+        metrics_listen: None,
         database_url,
         cut: plan.cut,
         history: Retention::default(),

@@ -168,8 +168,11 @@ fn body(mut source: Box<dyn Read + Send>, bar: ProgressBar) -> Body {
             let read = source.by_ref().take(PIECE as u64).read_to_end(&mut piece);
             let last = !matches!(read, Ok(1..));
             let piece = read.map(|_| piece);
+            if last && piece.is_ok() {
+                break;
+            }
             // Nobody takes it once the server has refused.
-            if (last && piece.is_ok()) || pieces.blocking_send(piece).is_err() || last {
+            if pieces.blocking_send(piece).is_err() || last {
                 break;
             }
         }

@@ -52,6 +52,9 @@ fn made(stood: &Stood, kept: &history::Kept) -> Made {
     }
 }
 
+/// The keys that are asked about, and the segment as it stood.
+type Named = (BTreeSet<String>, Option<(Stood, history::Kept)>);
+
 impl Past<'_, '_> {
     /// The segments that are asked about, and those that their rules ask about. Their lists hold those keys alone that
     /// the context has, which is all that an answer to it can tell apart.
@@ -62,7 +65,7 @@ impl Past<'_, '_> {
         earlier: Option<&Object>,
         involved: &mut Vec<(Object, Option<Made>)>,
     ) -> Result<Vec<Arc<SegmentEntry>>, Stop> {
-        let mut found: BTreeMap<String, (BTreeSet<String>, Option<(Stood, history::Kept)>)> = BTreeMap::new();
+        let mut found: BTreeMap<String, Named> = BTreeMap::new();
         let (mut open, mut known) = (VecDeque::from(asked), BTreeSet::new());
         while let Some(ask) = open.pop_front() {
             if !known.insert(ask.clone()) {

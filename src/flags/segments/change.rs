@@ -55,7 +55,7 @@ pub(super) struct Prepared {
 /// What became of a change.
 pub(super) enum Attempt {
     /// It is done.
-    Done(SegmentView),
+    Done(Box<SegmentView>),
     /// The segment has changed since it was read.
     Overtaken,
 }
@@ -230,7 +230,7 @@ pub(super) fn save(
         published.push(change);
     }
     audit::record(connection, caller, Entry { changes, ..about(&project, &record.key, action) })?;
-    Ok((Attempt::Done(SegmentView::with_keys(record, &entry)), published))
+    Ok((Attempt::Done(Box::new(SegmentView::with_keys(record, &entry))), published))
 }
 
 /// Removes a segment that nothing names.

@@ -173,7 +173,7 @@ impl Segments {
         let by = caller.clone();
         let work = move |c: &mut Connection<'_>| change::save(c, &by, (&base, prepared), edit.action, retention);
         match self.flags.write(work).await? {
-            Attempt::Done(view) => Ok(view),
+            Attempt::Done(view) => Ok(*view),
             Attempt::Overtaken => Err(Error::internal("a segment that was not there was overtaken")),
         }
     }
@@ -288,7 +288,7 @@ impl Segments {
             let (saving, counts) = (work.clone(), prepared.counts);
             let attempt = self.flags.write(move |c| saving.save(c, &base, prepared)).await?;
             if let Attempt::Done(view) = attempt {
-                return Ok(Changed { view, counts });
+                return Ok(Changed { view: *view, counts });
             }
         }
         // Others were always faster: nobody is while it is done in one transaction.
@@ -300,7 +300,7 @@ impl Segments {
                 return Ok((Changed::nothing(&base, &prepared), Vec::new()));
             }
             match work.save(c, &base, prepared)? {
-                (Attempt::Done(view), published) => Ok((Changed { view, counts }, published)),
+                (Attempt::Done(view), published) => Ok((Changed { view: *view, counts }, published)),
                 (Attempt::Overtaken, _) => Err(Error::internal("a segment changed within a transaction")),
             }
         };

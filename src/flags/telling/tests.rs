@@ -78,7 +78,7 @@ fn each_step_is_a_sentence() {
     );
     let lines = told(&[a.clone(), b.clone()], json!({"targetingKey": "vip"}));
     assert!(lines.ends_with("+ vip is an individual target for on\n· So it serves on\n"), "{lines}");
-    let lines = told(&[a.clone()], json!({}));
+    let lines = told(std::slice::from_ref(&a), json!({}));
     assert!(lines.contains("- There is no flag b, which has to serve one of on, off\n"), "{lines}");
     let lines = told(&[a, b], json!({"age": 7}));
     assert!(lines.contains("- The context has no targeting key, so it is no individual target\n"), "{lines}");

@@ -1,5 +1,9 @@
 //! The targets' bodies over their seeds and over mutations of these, with any compiler: so that no target rots.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that panics has failed, which is what it is for")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that panics has failed, which is what it is for"
+)]
 
 use std::time::{Duration, Instant};
 

@@ -20,6 +20,7 @@ const ROWS: [&[&str]; 5] = [
         "getHealth",
         "getLiveness",
         "getReadiness",
+        "getMetrics",
         "getOpenApi",
         "getDocs",
         "listProjects",

@@ -1,6 +1,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bellwether::app::{App, Services, StartError};
 use bellwether::config::Settings;
@@ -47,6 +48,7 @@ struct Inner {
     http: Client,
     cut: std::sync::Mutex<Cut>,
     history: std::sync::Mutex<Retention>,
+    open_metrics: AtomicBool,
     running: Mutex<Option<App>>,
     now: std::sync::Mutex<Option<(SocketAddr, Services)>>,
 }
@@ -67,6 +69,7 @@ impl TestApp {
             // Windows as short as can be, so that tests need not wait long for their end.
             cut: std::sync::Mutex::new(Cut { window_seconds: 1, grace_seconds: 1 }),
             history: std::sync::Mutex::default(),
+            open_metrics: AtomicBool::default(),
             running: Mutex::default(),
             now: std::sync::Mutex::default(),
         };
@@ -90,8 +93,10 @@ impl TestApp {
         let listen = SocketAddr::from(([127, 0, 0, 1], 0));
         let cut = *self.inner.cut.lock().unwrap();
         let history = *self.inner.history.lock().unwrap();
-        let settings =
-            Settings { listen, database_url: self.inner.url.clone(), cut, history, staleness: Staleness::default() };
+        let database_url = self.inner.url.clone();
+        let metrics_listen = self.inner.open_metrics.load(Ordering::SeqCst).then_some(listen);
+        let staleness = Staleness::default();
+        let settings = Settings { listen, workers: 0, metrics_listen, database_url, cut, history, staleness };
         // A worker of the one before may still be giving up its part of the store.
         let running = eventually("the store to be given back", async || match App::start(settings.clone()).await {
             Err(StartError::Open(OpenError::InUse { .. })) => None,
@@ -114,6 +119,20 @@ impl TestApp {
         self.stop().await;
         self.inner.history.lock().unwrap().versions = versions;
         self.start_again().await;
+    }
+
+    /// Starts it again with metrics for everyone on an address of their own.
+    pub(crate) async fn start_again_with_open_metrics(&self) {
+        self.stop().await;
+        self.inner.open_metrics.store(true, Ordering::SeqCst);
+        self.start_again().await;
+    }
+
+    /// A request by the admin to the address where metrics are for everyone.
+    pub(crate) async fn get_openly(&self, path: &str) -> Call {
+        let address = self.inner.running.lock().await.as_ref().expect("the server runs").metrics_address.expect("one");
+        let call = Call::new(self.inner.http.clone(), format!("http://{address}"), Method::GET, path);
+        call.by(&self.inner.credentials.admin)
     }
 
     /// A copy of the store, while no server runs.

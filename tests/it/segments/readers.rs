@@ -85,7 +85,7 @@ on_both!(everyone_gives_the_same_answer, async |app| {
     let rules = json!([{"clauses": [member_of("staff")]}]);
     app.post(SEGMENTS, &json!({"key": "wide", "included": ["bob"], "rules": rules})).await.expect(201);
     let app = app.with_flag_for(DEVELOPMENT, "feature.a", "wide").await;
-    let client = Client::builder(&app.origin(), &app.keys(DEVELOPMENT).server)
+    let client = Client::builder(app.origin(), &app.keys(DEVELOPMENT).server)
         .application("test")
         .reconnect_within(std::time::Duration::ZERO)
         .connect()

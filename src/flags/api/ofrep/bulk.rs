@@ -7,9 +7,9 @@ use utoipa::ToSchema;
 use super::answer::Item;
 use super::question::{EvaluationRequest, context};
 use super::tag::Tag;
-use crate::access::Caller;
 use crate::error::Result;
 use crate::flags::Flags;
+use crate::http::caller::SdkKey;
 use crate::http::{JsonText, request};
 
 /// What every flag serves, as OFREP has it.
@@ -57,12 +57,12 @@ struct Metadata<'e> {
     ),
 )]
 pub(super) async fn evaluate(
-    caller: Caller,
+    caller: SdkKey,
     flags: web::Data<Flags>,
     http: HttpRequest,
     body: JsonText,
 ) -> Result<HttpResponse> {
-    let (environment, from_client) = caller.sdk_environment()?;
+    let SdkKey { environment, from_client } = caller;
     let context = context(&body.0)?;
     let environment = flags.live().environment(environment)?;
     let served = environment.served();
@@ -77,6 +77,7 @@ pub(super) async fn evaluate(
         }
     }
     let variations = outcomes.iter().filter_map(|(key, outcome)| Some((*key, outcome.as_ref().ok()?.variation)));
+    environment.count_evaluations(outcomes.len() as u64);
     super::note(&flags, environment.id(), &context, variations);
     let etag = tag.finish();
     if request::has(&http, &etag) {

@@ -3,9 +3,9 @@ use bellwether_core::ErrorCode;
 
 use super::answer::{Success, details};
 use super::question::{EvaluationRequest, context};
-use crate::access::Caller;
 use crate::error::Result;
 use crate::flags::Flags;
+use crate::http::caller::SdkKey;
 use crate::http::{JsonText, problem, request};
 
 /// Evaluates a flag for a context, by the OpenFeature Remote Evaluation Protocol.
@@ -22,17 +22,18 @@ use crate::http::{JsonText, problem, request};
     responses((status = OK, body = Success<'_>)),
 )]
 pub(super) async fn evaluate(
-    caller: Caller,
+    caller: SdkKey,
     flags: web::Data<Flags>,
     path: web::Path<String>,
     http: HttpRequest,
     body: JsonText,
 ) -> Result<HttpResponse> {
-    let (environment, from_client) = caller.sdk_environment()?;
+    let SdkKey { environment, from_client } = caller;
     let context = context(&body.0)?;
     let environment = flags.live().environment(environment)?;
     let served = environment.served();
     let key = path.as_str();
+    environment.count_evaluations(1);
     let entry = served.state.flag(key).ok_or(ErrorCode::FlagNotFound);
     let outcome = entry.and_then(|entry| super::evaluate(&served, entry, &context, from_client));
     let variation = outcome.as_ref().ok().map(|evaluation| (key, evaluation.variation));
