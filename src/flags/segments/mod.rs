@@ -4,7 +4,7 @@
 //! may be a million: what takes time (to sort, compare, compile and hash them) is done outside of the transaction, over
 //! what is in memory; the transaction holds the outcome against the version that it was made for.
 
-pub(super) mod api;
+mod api;
 mod change;
 mod chunks;
 mod delta;
@@ -27,6 +27,7 @@ pub use lists::Counts;
 pub use references::{Use, existing};
 pub use service::{Edit, KeysOutcome, Preview, Segments};
 
+pub(super) use api::{document, routes};
 pub(super) use delta::{Delta, LONGEST};
 pub(super) use load::{lay_out, load};
 
