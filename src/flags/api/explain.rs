@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::openapi::RefOr;
-use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema, Type};
 use utoipa::{IntoParams, OpenApi, PartialSchema, ToSchema};
 
 use super::configurations::F;
@@ -58,6 +58,7 @@ impl PartialSchema for BareContext {
             .schema_type(Type::Object)
             .description(Some("At least one attribute, and none called `context`."))
             .property_names(Some(name))
+            .additional_properties(Some(AdditionalProperties::FreeForm(true)))
             .min_properties(Some(1));
         attributes.into()
     }

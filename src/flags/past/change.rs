@@ -1,3 +1,5 @@
+use std::time::{Duration, Instant};
+
 use bellwether_core::{Context, ErrorCode, Now, State, Value};
 
 use super::scene::{Object, Past, Scene, Stop};
@@ -7,8 +9,8 @@ use crate::flags::store::Made;
 
 /// Most revisions that are looked at on the way back.
 const STEPS: usize = 1_000;
-/// Most bytes of flags that are read for it, but for what is read together: others wait for the store meanwhile.
-const WORK: usize = 16 << 20;
+/// How long it may take: others wait for the store meanwhile. It is enough for some ten mebibytes of flags.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// What is compared: by which way an answer came to be does not matter.
 #[derive(PartialEq)]
@@ -36,11 +38,11 @@ impl Past<'_, '_> {
     pub(super) fn made_so(&mut self, mut scene: Scene, now: Now) -> Result<(Option<MadeSo>, Option<UnchangedSince>)> {
         let (key, context) = (self.key().to_owned(), self.context);
         let answer = Answer::of(&scene.state, &key, context, now);
-        let mut steps = 0;
+        let (started, mut steps) = (Instant::now(), 0);
         loop {
             let Some(newest) = scene.newest().cloned() else { return Ok((None, None)) };
             let unchanged = |because: String| UnchangedSince { revision: newest.revision, at: newest.at, because };
-            if steps == STEPS || self.work > WORK {
+            if steps == STEPS || started.elapsed() > PATIENCE {
                 let because = format!("it was looked for over the last {steps} changes of what it hangs on");
                 return Ok((None, Some(unchanged(because))));
             }

@@ -117,8 +117,6 @@ pub(super) struct Past<'c, 'd> {
     key: String,
     tracks: HashMap<String, Track>,
     pub(super) segments: Segments,
-    /// What was read so far, in bytes of flags.
-    pub(super) work: usize,
     notes: BTreeSet<String>,
 }
 
@@ -132,7 +130,7 @@ impl<'c, 'd> Past<'c, 'd> {
     ) -> Result<Self> {
         let epoch = projects::epoch(connection)?;
         let (tracks, segments, notes) = (HashMap::new(), Segments::default(), BTreeSet::new());
-        Ok(Self { connection, environment, context, epoch, key: key.to_owned(), tracks, segments, work: 0, notes })
+        Ok(Self { connection, environment, context, epoch, key: key.to_owned(), tracks, segments, notes })
     }
 
     /// The flag whose answers these are.
@@ -242,7 +240,6 @@ impl<'c, 'd> Past<'c, 'd> {
                 self.with_definition_of_now(flag, &made)?
             }
         };
-        self.work += json.len();
         let names_segments = json.contains(Operator::InSegment.name());
         let entry = Entry::read(RawValue::from_string(json).map_err(Error::from)?).map_err(Error::internal)?;
         let rules = if names_segments { entry.definition().map_err(Error::internal)?.rules } else { Vec::new() };

@@ -13,8 +13,6 @@ use crate::flags::store::Made;
 
 /// Most keys of a context that a segment is asked about.
 const KEYS: usize = 1_000;
-/// What it takes to look a key up, in bytes of flags.
-const LOOK_UP: usize = 4 << 10;
 
 /// A segment that a clause names, and the attribute whose value is looked for in it.
 pub(super) type Ask = (String, String);
@@ -146,7 +144,6 @@ impl Past<'_, '_> {
         if let Some(listed) = self.segments.listed.get(&place) {
             return Ok(*listed);
         }
-        self.work += LOOK_UP;
         let listed = history::listed(self.connection, (segment, version), list, key)?;
         self.segments.listed.insert(place, listed);
         Ok(listed)

@@ -30,6 +30,7 @@ pub use reach::Reach;
 pub use references::existing;
 pub use service::{Edit, KeysOutcome, Preview, Segments};
 
+pub(super) use api::{document, routes};
 pub(super) use delta::{Delta, LONGEST};
 pub(super) use load::{lay_out, load};
 
