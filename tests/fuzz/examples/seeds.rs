@@ -1,4 +1,5 @@
 //! Writes the seeds of every target as files: `cargo run --example seeds FOLDER`, a folder for each target in it.
+#![expect(clippy::disallowed_methods, reason = "the server's `files` is not for tests")]
 
 use std::io;
 use std::path::PathBuf;

@@ -11,8 +11,11 @@ use serde_json::json;
 /// 2026-11-21T10:00:00Z.
 const NOW: Now = Now::At(1_795_255_200_000);
 
+/// What a target does with bytes.
+pub type Body = fn(&[u8]);
+
 /// Every target: its name and its body.
-pub const TARGETS: [(&str, fn(&[u8])); 4] =
+pub const TARGETS: [(&str, Body); 4] =
     [("rule", rule), ("segment", segment), ("context", context), ("evaluate", evaluate)];
 
 /// A flag's JSON, a line's end, and a context's JSON: the flag is compiled, evaluated and explained.
@@ -50,7 +53,7 @@ pub fn segment(bytes: &[u8]) {
         assert!(entry.lists(bellwether_core::KeyList::Included, key), "a key that is listed is found");
     }
     let flag = asks_for(entry.key());
-    let state = state(&[flag], &[segment.clone()]);
+    let state = state(&[flag], std::slice::from_ref(&segment));
     for key in segment.included.iter().chain(segment.excluded.iter()).take(8) {
         let served = state.evaluate("asks", &Context::new(key), NOW).map(|served| served.reason);
         if segment.excluded.iter().any(|excluded| excluded == key) {
