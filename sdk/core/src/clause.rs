@@ -24,21 +24,74 @@ pub struct Clause {
 
 /// What stands wherever a clause may: a clause, or a group of such.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[cfg_attr(feature = "schema", derive(utoipa::ToSchema), schema(as = ServedCondition))]
 #[serde(rename_all = "snake_case", try_from = "Members")]
 pub enum Condition {
     /// Holds when all of them do.
-    #[cfg_attr(feature = "schema", schema(no_recursion))]
     All(Vec<Condition>),
     /// Holds when any of them does.
-    #[cfg_attr(feature = "schema", schema(no_recursion))]
     Any(Vec<Condition>),
     /// Holds when none of them does.
-    #[cfg_attr(feature = "schema", schema(no_recursion))]
     None(Vec<Condition>),
     /// Holds when it matches.
     #[serde(untagged)]
     Clause(Clause),
+}
+
+/// The schema of a [`Condition`], whose one untagged variant its derivation does not know.
+#[cfg(feature = "schema")]
+mod shape {
+    use std::borrow::Cow;
+
+    use utoipa::openapi::RefOr;
+    use utoipa::openapi::schema::Schema;
+    use utoipa::{PartialSchema, ToSchema};
+
+    use super::{Clause, Condition};
+
+    /// What stands wherever a clause may.
+    #[derive(ToSchema)]
+    #[schema(as = ServedCondition)]
+    #[serde(untagged)]
+    #[expect(dead_code, reason = "only its schema is used")]
+    enum ConditionShape {
+        /// A clause.
+        Clause(Clause),
+        /// Clauses taken together.
+        Group(GroupShape),
+    }
+
+    /// Clauses taken together.
+    #[derive(ToSchema)]
+    #[schema(as = ServedGroup)]
+    #[serde(rename_all = "snake_case")]
+    #[expect(dead_code, reason = "only its schema is used")]
+    enum GroupShape {
+        /// Holds when all of them do.
+        #[schema(no_recursion)]
+        All(Vec<ConditionShape>),
+        /// Holds when any of them does.
+        #[schema(no_recursion)]
+        Any(Vec<ConditionShape>),
+        /// Holds when none of them does.
+        #[schema(no_recursion)]
+        None(Vec<ConditionShape>),
+    }
+
+    impl PartialSchema for Condition {
+        fn schema() -> RefOr<Schema> {
+            ConditionShape::schema()
+        }
+    }
+
+    impl ToSchema for Condition {
+        fn name() -> Cow<'static, str> {
+            ConditionShape::name()
+        }
+
+        fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+            ConditionShape::schemas(schemas);
+        }
+    }
 }
 
 /// Every member that a condition of any form may have: read without looking ahead.

@@ -85,11 +85,13 @@ on_both!(what_can_not_be_done_is_said, async |app| {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("keys.txt");
     write(&file, &format!("fine\n{}\n", "x".repeat(1_001)));
-    let path = file.to_str().unwrap();
+    let (wrong, fine) = (file.to_str().unwrap(), folder.path().join("fine.txt"));
+    write(&fine, "fine\n");
+    let fine = fine.to_str().unwrap();
     for (arguments, said) in [
         (&["get", "none"][..], "there is no segment none"),
-        (&["upload", "none", path, "--add"], "there is no segment none"),
-        (&["upload", "beta", path, "--add"], "/lines/2 a key has 1 to 1000 bytes"),
+        (&["upload", "none", fine, "--add"], "there is no segment none"),
+        (&["upload", "beta", wrong, "--add"], "/lines/2 a key has 1 to 1000 bytes"),
         (&["upload", "beta", "/none/keys.txt", "--add"], "/none/keys.txt can't be read"),
         (&["delete", "beta", "--yes"], "is used by flag feature.a in production"),
         (&["create", "beta"], "there is a segment beta already"),
