@@ -21,7 +21,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
     configurations::routes(config);
     history::routes(config);
     explain::routes(config);
-    segments::api::routes(config);
+    segments::routes(config);
     config.service(web::resource("/snapshot").get(snapshot::get));
 }
 
@@ -43,7 +43,7 @@ pub fn document() -> OpenApi {
 /// The operations on segments, by their paths under `/api/v1`.
 #[must_use]
 pub fn segments_document() -> OpenApi {
-    segments::api::document()
+    segments::document()
 }
 
 /// The operations on environments that are about every flag in them, by their paths under `/api/v1`.

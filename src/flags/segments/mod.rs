@@ -4,7 +4,7 @@
 //! may be a million: what takes time (to sort, compare, compile and hash them) is done outside of the transaction, over
 //! what is in memory; the transaction holds the outcome against the version that it was made for.
 
-pub(super) mod api;
+mod api;
 mod change;
 mod chunks;
 mod delta;
@@ -23,6 +23,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub(super) use api::{document, routes};
 pub use input::{NewSegment, SegmentInput};
 pub use lists::Counts;
 pub use reach::Reach;
