@@ -5,13 +5,14 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends libssl-dev pkg-config \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /build
-# What the build reads; the examples' sources because Cargo.toml names them, the README as it is part of the SDK's documentation.
+# What the build reads; sources of examples and benchmarks because Cargo.toml names them, the README as it is part of the SDK's documentation.
 COPY Cargo.toml Cargo.lock askama.toml README.md ./
 COPY sdk sdk
 COPY src src
 COPY migrations migrations
 COPY static static
 COPY templates templates
+COPY benches benches
 COPY tests/oracles tests/oracles
 RUN cargo build --locked --release --features postgres-tls --bin bellwether
 

@@ -45,7 +45,9 @@ pub enum StartError {
     #[error(transparent)]
     Open(#[from] OpenError),
     /// The address can't be had.
-    #[error("nothing can listen on {address}: {reason}; stop what listens there, or give another address")]
+    #[error(
+        "nothing can listen on {address}: {reason}; stop what listens there, or give another address (--listen, --metrics-listen)"
+    )]
     Bind {
         /// The address.
         address: SocketAddr,
