@@ -23,7 +23,6 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-pub(super) use api::{document, routes};
 pub use input::{NewSegment, SegmentInput};
 pub use lists::Counts;
 pub use reach::Reach;
