@@ -222,11 +222,12 @@ async fn patch(
     body: Json,
 ) -> Result<HttpResponse> {
     let (project, key) = path.into_inner();
+    let if_match = if_match.required()?;
     if query.preview()? {
         let environments = flags.preview_patch(&caller, project, key, if_match, body.0).await?;
         return Ok(HttpResponse::Ok().json(Outcome::Preview(Previews { environments })));
     }
-    let changed = flags.patch(&caller, project, key, if_match.required()?, body.0).await?;
+    let changed = flags.patch(&caller, project, key, if_match, body.0).await?;
     Ok(tagged(HttpResponse::Ok(), changed.version, &Outcome::Flag(changed)))
 }
 

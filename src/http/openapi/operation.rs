@@ -54,7 +54,8 @@ fn refusals(operation: &Operation, nature: &Nature<'_>) -> Vec<u16> {
         (400, true),
         (401, nature.callers != Callers::Anyone),
         (403, nature.callers != Callers::Anyone),
-        (404, placed),
+        // A new token is for a project and an environment, which its body names.
+        (404, placed || (nature.writes() && nature.path.ends_with("/tokens"))),
         // An archived flag has no configuration to show.
         (409, staff && (nature.writes() || nature.path.contains("/{flag}"))),
         (412, version.is_some()),

@@ -243,7 +243,7 @@ on_both!(new_values_move_as_announced, async |app| {
     let large = served(&app, "page.size", 0..30).await.iter().filter(|served| **served == "large").count();
     let path = format!("{}?preview=true", flag("page.size"));
     let before = app.get(&flag("page.size")).await.expect(200);
-    let preview = app.patch(&path, &json!({"variations": variations(100)})).await.expect(200);
+    let preview = app.patch(&path, &json!({"variations": variations(100)})).any_version().await.expect(200);
     assert_eq!(app.get(&flag("page.size")).await.expect(200), before);
     let here = &preview["environments"][DEVELOPMENT];
     assert_eq!(here["moves"], json!([{"where": "fallthrough", "from": "large", "to": "large", "buckets": 40_000}]));
@@ -252,15 +252,15 @@ on_both!(new_values_move_as_announced, async |app| {
     let there = &preview["environments"][PRODUCTION];
     assert_eq!((&there["moved"], &there["recent_users"]["seen"]), (&json!(0), &json!(0)));
 
-    let preview = app.patch(&path, &json!({"name": "Size"})).await.expect(200);
+    let preview = app.patch(&path, &json!({"name": "Size"})).any_version().await.expect(200);
     assert_eq!(preview["environments"][DEVELOPMENT]["moved"], 0);
     let gone = json!([{"name": "small", "value": 20}]);
     let fault = format!("/environments/{DEVELOPMENT}/fallthrough/split/ranges/0");
-    let refused = app.patch(&path, &json!({"variations": gone})).await;
+    let refused = app.patch(&path, &json!({"variations": gone})).any_version().await;
     assert!(refused.faults().contains(&fault), "{refused}");
     app.patch(&path, &json!({"name": "x"})).version(9).await.problem(412, "stale_version");
     app.delete(&flag("page.size")).any_version().await.expect(204);
-    let back = app.patch(&path, &json!({"archived": false})).await.expect(200);
+    let back = app.patch(&path, &json!({"archived": false})).any_version().await.expect(200);
     let recent = &back["environments"][DEVELOPMENT]["recent_users"];
     assert_eq!((&recent["moved"], &recent["moves"][0]["from"]), (&json!(30), &json!(null)));
 });
