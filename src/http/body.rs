@@ -86,7 +86,7 @@ impl FromRequest for Json {
             }
             let text = std::str::from_utf8(&body).map_err(|_| Error::Malformed("the body is not UTF-8".to_owned()))?;
             let value = serde_json::from_str(text);
-            Ok(Self(value.map_err(|error| Error::Malformed(format!("the body is not JSON: {error}")))?))
+            Ok(Self(value.map_err(|error| Error::Malformed(format!("the body can't be read as JSON: {error}")))?))
         })
     }
 }

@@ -94,9 +94,8 @@ pub async fn surround(
     let sharing = Sharing::of(&request);
     let id = RequestId::of(request.headers());
     request.extensions_mut().insert(id.clone());
-    let mut response = if names_nul(request.uri()) {
-        let error = Error::Malformed("the address has U+0000 in it, which nothing here is named with".to_owned());
-        request.into_response(HttpResponse::from_error(error))
+    let mut response = if let Some(fault) = address_fault(request.uri()) {
+        request.into_response(HttpResponse::from_error(Error::Malformed(fault.to_owned())))
     } else if let Some(answer) = sharing.as_ref().and_then(Sharing::answer) {
         request.into_response(answer)
     } else {
@@ -118,9 +117,19 @@ pub async fn surround(
     Ok(response)
 }
 
-/// Whether something in the path or the query is U+0000, once decoded. PostgreSQL keeps no text that has it.
-fn names_nul(uri: &Uri) -> bool {
-    uri.path_and_query().is_some_and(|address| address.as_str().contains("%00"))
+/// What is wrong with the path or the query, if anything is: what nothing here is named with, or what would be taken for
+/// something else.
+fn address_fault(uri: &Uri) -> Option<&'static str> {
+    let address = uri.path_and_query()?.as_str();
+    if !address.contains('%') {
+        return None;
+    }
+    // PostgreSQL keeps no text that has it.
+    if address.contains("%00") {
+        return Some("the address has U+0000 in it, which nothing here is named with");
+    }
+    let text = percent_encoding::percent_decode_str(address).decode_utf8();
+    text.is_err().then_some("the address is not UTF-8, once decoded")
 }
 
 /// Gives an error without a document its document, or its page where a person is looking.

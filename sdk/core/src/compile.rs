@@ -5,9 +5,9 @@ use crate::compiled::{
     Choice, CompiledFlag, CompiledLayer, CompiledPrerequisite, CompiledRelease, CompiledRule, CompiledServe, Targets,
 };
 use crate::condition::{Test, has_few_patterns};
-use crate::context::Attribute;
+use crate::context::{self, Attribute};
 use crate::keys::{KeySet, Keys};
-use crate::{Arm, FALLTHROUGH, Fault, Flag, Release, Rule, Serve, Split, TARGETING_KEY, limits};
+use crate::{Arm, FALLTHROUGH, Fault, Flag, Release, Rule, Serve, Split, limits};
 
 /// What a key looks like.
 pub(crate) const KEY_FORM: &str = "1 to 100 letters, digits, `.`, `_` or `-`, beginning with a letter or digit";
@@ -244,9 +244,7 @@ impl<'f> Compiler<'f> {
     }
 
     fn bucket_by(&mut self, pointer: &str, name: &str) {
-        if name.is_empty() || name.len() > limits::ATTRIBUTE_LENGTH {
-            let message =
-                format!("an attribute's name has 1 to {} bytes; `{TARGETING_KEY}` is usual", limits::ATTRIBUTE_LENGTH);
+        if let Some(message) = context::name_fault(name) {
             self.fault(format!("{pointer}/bucket_by"), message);
         }
     }

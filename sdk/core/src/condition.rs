@@ -1,6 +1,6 @@
 //! Clauses and groups of them, compiled.
 
-use crate::context::Attribute;
+use crate::context::{self, Attribute};
 use crate::matcher::Matcher;
 use crate::{Clause, Condition, Fault, Operator, limits};
 
@@ -59,10 +59,8 @@ fn test(condition: &Condition, at: &str, depth: usize, faults: &mut Vec<Fault>) 
 }
 
 fn clause_test(clause: &Clause, at: &str, faults: &mut Vec<Fault>) -> Option<ClauseTest> {
-    if clause.attribute.is_empty() || clause.attribute.len() > limits::ATTRIBUTE_LENGTH {
-        let message = format!("an attribute's name has 1 to {} bytes", limits::ATTRIBUTE_LENGTH);
-        faults.push(Fault::new(format!("{at}/attribute"), message));
-    }
+    let fault = context::name_fault(&clause.attribute);
+    faults.extend(fault.map(|message| Fault::new(format!("{at}/attribute"), message)));
     match Matcher::compile(clause) {
         Ok(matcher) => {
             Some(ClauseTest { attribute: Attribute::new(&clause.attribute), matcher, negate: clause.negate })

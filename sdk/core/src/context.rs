@@ -169,6 +169,17 @@ enum Form {
     Pointer(Box<[Box<str>]>),
 }
 
+/// What is wrong with a name of an attribute, if anything is.
+pub(crate) fn name_fault(name: &str) -> Option<String> {
+    let limit = crate::limits::ATTRIBUTE_LENGTH;
+    if name.is_empty() || name.len() > limit {
+        return Some(format!("an attribute's name has 1 to {limit} bytes; `{TARGETING_KEY}` is whom it is about"));
+    }
+    let escaped = |part: &str| part.starts_with(['0', '1']);
+    let wrong = name.starts_with('/') && !name.split('~').skip(1).all(escaped);
+    wrong.then(|| "is no JSON Pointer: `~` is written `~0`, and `/` in a name `~1`".to_owned())
+}
+
 /// A value in a context.
 #[derive(Clone, Copy)]
 pub(crate) struct Found<'c> {

@@ -10,6 +10,11 @@ use crate::evaluate::Evaluator;
 use crate::trace::{Membership, Outcome, Placed, Trace};
 use crate::{Condition, Context, ErrorCode, Flag, Now, Operator, Reason, State};
 
+/// How many elements of a list of a context are told.
+const SHOWN: usize = 20;
+/// How many letters of a text of a context are told.
+const SHOWN_LETTERS: usize = 256;
+
 /// What a flag serves a context, and every step on the way there.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[cfg_attr(feature = "schema", derive(utoipa::ToSchema))]
@@ -39,7 +44,7 @@ pub struct Explanation {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arm: Option<String>,
     /// What was looked at, in order. Each has a `step`: `kill_switch`, `prerequisite`, `target`, `rule`, `layer`,
-    /// `split` or `serve`.
+    /// `split` or `serve`. What was `found` in the context is cut where it is long.
     #[cfg_attr(feature = "schema", schema(value_type = Vec<Object>))]
     pub steps: Vec<Value>,
 }
@@ -149,7 +154,33 @@ impl Story<'_> {
     }
 
     fn placed(placed: &Placed<'_>) -> Value {
-        json!({"key": placed.key, "salt": placed.salt.text(), "bucket": placed.bucket})
+        json!({"key": clipped_text(placed.key), "salt": placed.salt.text(), "bucket": placed.bucket})
+    }
+}
+
+/// What stands for a value of a context. It is told again with each clause that looks at it, so a large one is cut.
+fn clipped(value: &Value) -> Value {
+    let Value::Array(elements) = value else { return clipped_element(value) };
+    let mut shown: Vec<_> = elements.iter().take(SHOWN).map(clipped_element).collect();
+    let more = elements.len().saturating_sub(SHOWN);
+    shown.extend((more > 0).then(|| json!(format!("… and {more} more"))));
+    Value::Array(shown)
+}
+
+/// Of a list or an object in it nothing is told: no operator looks into them.
+fn clipped_element(value: &Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(clipped_text(text)),
+        Value::Array(elements) if !elements.is_empty() => json!(["…"]),
+        Value::Object(members) if !members.is_empty() => json!({"…": "…"}),
+        other => other.clone(),
+    }
+}
+
+fn clipped_text(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_LETTERS) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
     }
 }
 
@@ -184,7 +215,7 @@ impl Trace for Story<'_> {
     }
 
     fn target(&mut self, key: Option<&str>, variation: Option<&str>) {
-        self.tell(json!({"step": "target", "key": key, "variation": variation}));
+        self.tell(json!({"step": "target", "key": key.map(clipped_text), "variation": variation}));
     }
 
     fn rule(&mut self, at: usize) {
@@ -235,13 +266,13 @@ impl Trace for Story<'_> {
             Outcome::Missing => "missing",
             Outcome::WrongType => "wrong_type",
         };
-        let told = json!({"found": found, "outcome": outcome_name, "matched": outcome.matched()});
+        let told = json!({"found": found.map(clipped), "outcome": outcome_name, "matched": outcome.matched()});
         let bucket = found.and_then(|found| self.bucket_of(found));
         self.close("segments", with(told, bucket.map_or_else(|| json!({}), |bucket| json!({"bucket": bucket}))));
     }
 
     fn segment(&mut self, segment: &str, key: &str) {
-        self.open(json!({"segment": segment, "key": key}));
+        self.open(json!({"segment": segment, "key": clipped_text(key)}));
     }
 
     fn segment_rule(&mut self, at: usize) {

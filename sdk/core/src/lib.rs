@@ -27,6 +27,7 @@ pub mod message;
 mod needles;
 mod operands;
 mod operator;
+mod partial;
 mod print;
 mod segment;
 mod snapshot;
@@ -49,6 +50,7 @@ pub use flag::{
 pub use instant::Now;
 pub use keys::{Keys, TooLong};
 pub use operator::Operator;
+pub use partial::Partial;
 pub use segment::{KeyList, Segment, SegmentEntry, SegmentKeys, SegmentRule, segments_of_rules};
 pub use snapshot::{Change, Counts, ObjectKind, Refusal, Snapshot, digest, state_hash};
 pub use state::{Entry, State};

@@ -224,22 +224,27 @@ impl Operands<'_> {
     }
 
     fn percent(&mut self) -> Option<Matcher> {
-        let wanted = "`[salt, from, to]`: a text and two whole numbers from 0 to 100000, the first not greater";
-        let found = match self.clause.values.as_slice() {
-            [Value::String(salt), from, to] => whole(from).zip(whole(to)).map(|(from, to)| (salt, from, to)),
-            _ => None,
+        let [salt, from, to] = self.clause.values.as_slice() else {
+            self.fault("/values", "this operator takes `[salt, from, to]`: a text and two whole numbers");
+            return None;
         };
-        let bounds = |from, to| Some((u32::try_from(from).ok()?, u32::try_from(to).ok()?));
-        let found = found.and_then(|(salt, from, to)| bounds(from, to).map(|(from, to)| (salt, from, to)));
-        match found {
-            Some((salt, from, to)) if from <= to && to <= BUCKETS && !salt.is_empty() => {
-                Some(Matcher::Percent { salt: Salt::new(salt), from, to })
-            }
-            _ => {
-                self.fault("/values", format!("this operator takes {wanted}"));
-                None
-            }
+        let length = 1..=limits::SALT_LENGTH;
+        let salt = salt.as_str().filter(|salt| length.contains(&salt.chars().count()) && !salt.contains('\0'));
+        if salt.is_none() {
+            self.fault("/values/0", format!("the salt is a text of 1 to {} characters", limits::SALT_LENGTH));
         }
+        let [from, to] = [(from, "/values/1"), (to, "/values/2")].map(|(bound, pointer)| {
+            let bound = whole(bound).and_then(|bound| u32::try_from(bound).ok()).filter(|bound| *bound <= BUCKETS);
+            if bound.is_none() {
+                self.fault(pointer, format!("a bucket is a whole number from 0 to {BUCKETS}"));
+            }
+            bound
+        });
+        let (salt, from, to) = (salt?, from?, to?);
+        if from > to {
+            self.fault("/values", "the first bucket is not above the last");
+        }
+        Some(Matcher::Percent { salt: Salt::new(salt), from, to })
     }
 }
 

@@ -83,6 +83,8 @@ struct ConfigurationMembers {
     #[schema(required = false)]
     off_variation: String,
     #[schema(value_type = Option<Vec<Object>>)]
+    prerequisites: Option<()>,
+    #[schema(value_type = Option<Vec<Object>>)]
     targets: Option<()>,
     #[schema(value_type = Option<Vec<Object>>)]
     rules: Option<()>,

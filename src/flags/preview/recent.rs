@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use bellwether_core::{Context, Now, State, Value};
+use bellwether_core::{Context, Now, Partial, State, Value};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -11,14 +11,16 @@ use super::{Preview, TargetMoves, changed_targets};
 use crate::usage::RecentUsers;
 
 /// Users seen in the last 24 hours who would be served something else, as far as their targeting keys tell: nothing
-/// else is known of them, so rules on other attributes match none. Estimates, where there are more than are kept; and
-/// where a split is new, as its salt is drawn when it is saved.
+/// else of them is kept. Estimates, where there are more than are kept; and where a split is new, as its salt is drawn
+/// when it is saved.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RecentMoves {
     /// How many were seen.
     pub seen: u64,
-    /// How many of them would move.
+    /// How many of them would move, were none of them matched by what their keys do not tell.
     pub moved: u64,
+    /// How many of them a rule, segment or split asks for another attribute than the key: of these, others may move.
+    pub uncertain: u64,
     /// From where to where, the largest first.
     pub moves: Vec<UserMove>,
 }
@@ -46,7 +48,12 @@ pub struct Dependent {
 /// Most users times flags that are evaluated for one answer: a fraction of a second.
 const EVALUATIONS: usize = 200_000;
 
-type Counted = BTreeMap<(Option<String>, Option<String>), usize>;
+/// Who moves from what to what, of those looked at.
+#[derive(Clone, Default)]
+struct Counted {
+    moves: BTreeMap<(Option<String>, Option<String>), usize>,
+    uncertain: usize,
+}
 
 /// How many of the recently seen users each of these flags would serve something else, were `after` in force and not
 /// `before`.
@@ -58,7 +65,7 @@ pub fn moved_users(
     now: Now,
 ) -> Vec<RecentMoves> {
     let users = &users.at_most(EVALUATIONS / flags.len().max(1));
-    let mut counted = vec![Counted::new(); flags.len()];
+    let mut counted = vec![Counted::default(); flags.len()];
     for key in &users.keys {
         let context = Context::new(&**key);
         for (flag, counted) in flags.iter().zip(&mut counted) {
@@ -66,29 +73,31 @@ pub fn moved_users(
         }
     }
     let told = |counted: Counted| {
+        let uncertain = users.estimate(counted.uncertain);
         let moves = listed(counted, |kept| users.estimate(kept));
-        RecentMoves { seen: users.seen, moved: sum(&moves), moves }
+        RecentMoves { seen: users.seen, moved: sum(&moves), uncertain, moves }
     };
     counted.into_iter().map(told).collect()
 }
 
 fn count(counted: &mut Counted, (before, after): (&State, &State), flag: &str, user: &Context, now: Now) {
-    let (from, to) = (served(before, flag, user, now), served(after, flag, user, now));
-    if from != to {
-        let name = |served: Option<(&str, &Value)>| served.map(|(name, _)| name.to_owned());
-        *counted.entry((name(from), name(to))).or_default() += 1;
+    let (from, to) = (before.evaluate_partial(flag, user, now), after.evaluate_partial(flag, user, now));
+    counted.uncertain += usize::from(from.lacks_attribute || to.lacks_attribute);
+    if !from.lacks_key && !to.lacks_key && served(&from) != served(&to) {
+        let name = |partial| served(partial).map(|(name, _)| name.to_owned());
+        *counted.moves.entry((name(&from), name(&to))).or_default() += 1;
     }
 }
 
-/// The variation that a state serves, and its value.
-fn served<'s>(state: &'s State, flag: &str, context: &Context, now: Now) -> Option<(&'s str, &'s Value)> {
-    let served = state.evaluate(flag, context, now).ok()?;
+/// The variation that is served, and its value.
+fn served<'s>(partial: &Partial<'s>) -> Option<(&'s str, &'s Value)> {
+    let served = partial.served.as_ref().ok()?;
     Some((served.variation, served.value))
 }
 
 fn listed(counted: Counted, estimate: impl Fn(usize) -> u64) -> Vec<UserMove> {
     let one = |((from, to), users)| UserMove { from, to, users: estimate(users) };
-    let mut moves: Vec<_> = counted.into_iter().map(one).collect();
+    let mut moves: Vec<_> = counted.moves.into_iter().map(one).collect();
     moves.sort_by_key(|one| std::cmp::Reverse(one.users));
     moves
 }
@@ -110,7 +119,7 @@ impl Preview {
     ) -> Self {
         let targets = changed_targets(before, after);
         if !targets.is_empty() {
-            let mut counted = Counted::new();
+            let mut counted = Counted::default();
             for key in &targets {
                 count(&mut counted, states, flag, &Context::new(*key), now);
             }

@@ -3,7 +3,7 @@
 use bellwether_core::FALLTHROUGH;
 
 use super::super::{Configuration, share};
-use super::{PlacedMove, Preview};
+use super::{PlacedMove, Preview, RecentMoves};
 
 /// Rules that are named; more are counted.
 const NAMED: usize = 5;
@@ -83,10 +83,13 @@ impl Preview {
     }
 
     fn of_recent_users(&self) -> Option<String> {
-        let (seen, moved) = (self.recent_users.seen, self.recent_users.moved);
-        let told =
-            || format!("about {} of the {} users seen in the last 24 hours move", thousands(moved), thousands(seen));
-        (seen > 0).then(told)
+        let RecentMoves { seen, moved, uncertain, .. } = self.recent_users;
+        let open = match uncertain {
+            0 => String::new(),
+            _ => format!(", going by their keys alone; what {} get depends on other attributes", thousands(uncertain)),
+        };
+        let (moved, all) = (thousands(moved), thousands(seen));
+        (seen > 0).then(|| format!("about {moved} of the {all} users seen in the last 24 hours move{open}"))
     }
 }
 

@@ -279,14 +279,20 @@ fn values_of_the_wrong_type_are_faults() {
         ("within_last", json!(["1h", "2h"])),
         ("size", json!([1, 2, 3])),
         ("percent", json!(["s", 0])),
-        ("percent", json!(["s", 0, 100_001])),
         ("percent", json!(["s", 5, 4])),
-        ("percent", json!([1, 0, 5])),
     ] {
         let clause = json!({"attribute": "a", "op": op, "values": values});
         assert_eq!(faults(json!([clause])), ["/rules/0/clauses/0/values"], "{op} {values}");
     }
-    let wrong = json!([{"attribute": "", "op": "lt", "values": ["5", 1, true]}]);
     let at = |rest: &str| format!("/rules/0/clauses/0/{rest}");
+    let percent = |values: Value| faults(json!([{"attribute": "a", "op": "percent", "values": values}]));
+    assert_eq!(percent(json!(["", -1, 100_001])), [at("values/0"), at("values/1"), at("values/2")]);
+    assert_eq!(percent(json!(["s".repeat(65), 0.5, "5"])), [at("values/0"), at("values/1"), at("values/2")]);
+    assert_eq!(percent(json!(["s".repeat(64), 0, 100_000])), [""; 0]);
+    for (name, fine) in [("/a~0b~1c", true), ("a~", true), ("/a~", false), ("/a~2", false), ("/~~0", false)] {
+        let clause = json!({"attribute": name, "op": "exists"});
+        assert_eq!(faults(json!([clause])).is_empty(), fine, "{name}");
+    }
+    let wrong = json!([{"attribute": "", "op": "lt", "values": ["5", 1, true]}]);
     assert_eq!(faults(wrong), [at("attribute"), at("values/0"), at("values/2")]);
 }

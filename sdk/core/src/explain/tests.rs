@@ -115,3 +115,25 @@ fn a_clause_of_percentages_tells_the_bucket() {
     let told = explain(&[boolean("a", json!({"rules": rules}))], json!({"targetingKey": "u"}));
     assert_eq!(told.steps[1]["clauses"][0]["bucket"], crate::bucket::bucket("s", "u"));
 }
+
+#[test]
+fn what_is_long_in_a_context_is_cut() {
+    let clause = |attribute| json!({"attribute": attribute, "op": "in", "values": ["x", 7]});
+    let clauses = json!([{"any": [clause("long"), clause("list"), clause("object"), clause("mixed")]}]);
+    let rules = json!([{"id": "r", "clauses": clauses, "serve": {"variation": "on"}}]);
+    let long = "é".repeat(100_000);
+    let context = json!({
+        "targetingKey": long, "long": long, "list": vec![long.as_str(); 1_000], "object": {"a": long},
+        "mixed": [[long], {"a": long}, [], {}, null, 7],
+    });
+    let told = explain(&[boolean("a", json!({"rules": rules}))], context);
+    assert!(serde_json::to_string(&told).unwrap().len() < 20_000);
+    let cut = format!("{}…", "é".repeat(256));
+    let found: Vec<_> =
+        told.steps[1]["clauses"][0]["clauses"].as_array().unwrap().iter().map(|c| &c["found"]).collect();
+    let mut list = vec![json!(cut); 20];
+    list.push(json!("… and 980 more"));
+    let mixed = json!([["…"], {"…": "…"}, [], {}, null, 7]);
+    assert_eq!(found, [&json!(cut), &json!(list), &json!({"…": "…"}), &mixed]);
+    assert_eq!(told.rule.as_deref(), Some("r"), "the whole value is looked at");
+}

@@ -1,5 +1,6 @@
 use bellwether_core::{ErrorCode, Evaluation, Reason, Value};
 use serde::Serialize;
+use serde_json::Number;
 use utoipa::ToSchema;
 
 /// What a flag serves, as OFREP has it.
@@ -84,7 +85,8 @@ impl<'e> Success<'e> {
         Self { key, value: evaluation.value, reason, variant: evaluation.variation, metadata }
     }
 
-    /// Appends it to a body as serde would, which looks at each member's name for characters to escape.
+    /// Appends it to a body as serde would, which looks at each member's name for characters to escape; but a float
+    /// always has a decimal point, by which clients know it from an integer.
     ///
     /// # Errors
     /// When serde can't write a text or value; none is known.
@@ -95,6 +97,7 @@ impl<'e> Success<'e> {
         match self.value {
             Value::Bool(true) => body.extend_from_slice(b"true"),
             Value::Bool(false) => body.extend_from_slice(b"false"),
+            Value::Number(number) => body.extend_from_slice(with_point(number).as_bytes()),
             other => serde_json::to_writer(&mut *body, other)?,
         }
         body.extend_from_slice(b",\"reason\":\"");
@@ -131,6 +134,15 @@ impl<'e> Item<'e> {
             Self::Success(success) => success.write(body),
             Self::Failure(failure) => serde_json::to_writer(body, failure),
         }
+    }
+}
+
+/// A number as JSON has it; `1e16` of a float becomes `1.0e16`.
+fn with_point(number: &Number) -> String {
+    let text = number.to_string();
+    match text.split_once('e') {
+        Some((digits, exponent)) if !digits.contains('.') => format!("{digits}.0e{exponent}"),
+        _ => text,
     }
 }
 
@@ -200,6 +212,21 @@ mod tests {
         ] {
             assert_eq!(ServedReason::from(reason).name(), name, "{reason:?}");
             assert_eq!(serde_json::to_value(ServedReason::from(reason)).unwrap(), name, "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn a_float_has_a_decimal_point() {
+        for (value, written) in [
+            (json!(10.0), "10.0"),
+            (json!(1e16), "1.0e+16"),
+            (json!(-1e-7), "-1.0e-7"),
+            (json!(1.5e300), "1.5e+300"),
+            (json!(7), "7"),
+        ] {
+            let Value::Number(number) = &value else { panic!("{value}") };
+            assert_eq!(with_point(number), written);
+            assert_eq!(serde_json::from_str::<Value>(written).unwrap(), value);
         }
     }
 

@@ -34,7 +34,7 @@ pub(super) fn context(body: &[u8]) -> Result<Context> {
         let broken = if faulty { rest.err() } else { Some(error) };
         broken.map_or_else(
             || Error::invalid("/context", said),
-            |error| Error::Malformed(format!("the body is not JSON: {error}")),
+            |error| Error::Malformed(format!("the body can't be read as JSON: {error}")),
         )
     })
 }
