@@ -188,7 +188,8 @@ fn document(
     response.content_type("application/problem+json");
     if path.starts_with("/ofrep/") {
         // The one variable part of a path there, decoded.
-        let key = request.match_info().load().ok();
+        let decoded = |key: &str| percent_encoding::percent_decode_str(key).decode_utf8_lossy().into_owned();
+        let key = path.strip_prefix("/ofrep/v1/evaluate/flags/").map(decoded);
         return response.json(OfrepProblem { problem, key, error_code: code, error_details });
     }
     response.json(problem)

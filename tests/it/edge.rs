@@ -247,7 +247,12 @@ on_both!(text_with_nul_is_refused_in_addresses, async |app| {
     }
     let target = configured(DEVELOPMENT, "feature.a", "/targets/on/u%00");
     app.put_nothing(&target).await.problem(400, "malformed");
-    app.post("/ofrep/v1/evaluate/flags/a%00", &json!({})).by(&server).await.problem(400, "malformed");
+    let answer = app.post("/ofrep/v1/evaluate/flags/a%00", &json!({})).by(&server).await.problem(400, "malformed");
+    assert_eq!(answer["key"], "a\0");
+    // What is no text is not taken for another one.
+    let target = configured(DEVELOPMENT, "feature.a", "/targets/on/%FF");
+    app.put_nothing(&target).await.problem(400, "malformed");
+    app.put_nothing(&configured(DEVELOPMENT, "feature.a", "/targets/on/%C3%A9")).await.expect(200);
     // Encoded twice it is text like any other.
     app.get("/api/v1/projects/default/flags?q=%2500").await.expect(200);
 });

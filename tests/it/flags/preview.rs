@@ -105,7 +105,7 @@ on_both!(a_preview_is_refused_as_the_change_would_be, async |app| {
     assert_eq!(app.put(&path, &whole).await.faults(), ["/configuration/off_variation"]);
     app.patch(&path, &json!({})).version(7).await.problem(412, "stale_version");
     let nobody = json!({
-        "moved": 0, "moves": [], "variations": [], "recent_users": {"seen": 0, "moved": 0, "moves": []},
+        "moved": 0, "moves": [], "variations": [], "recent_users": {"seen": 0, "moved": 0, "uncertain": 0, "moves": []},
         "summary": "0 users switch away, and nobody gains anything.",
     });
     assert_eq!(app.patch(&path, &json!({})).version(1).await.expect(200), nobody);
@@ -152,7 +152,7 @@ on_both!(users_seen_of_late_move_as_announced, async |app| {
     let moved = before.iter().zip(&after).filter(|(before, after)| before != after).count();
     assert!((10..40).contains(&moved), "{moved}");
     let moves = json!([{"from": "off", "to": "on", "users": moved}]);
-    assert_eq!(preview["recent_users"], json!({"seen": 60, "moved": moved, "moves": moves}));
+    assert_eq!(preview["recent_users"], json!({"seen": 60, "moved": moved, "uncertain": 0, "moves": moves}));
     assert_eq!(
         preview["variations"],
         json!([
@@ -230,7 +230,24 @@ on_both!(what_buckets_do_not_tell_is_counted_on_users, async |app| {
     let prerequisites = json!([{"flag": "seen", "variations": ["on"]}]);
     let preview = app.patch(&path, &json!({"configuration": {"prerequisites": prerequisites}})).await.expect(200);
     assert_eq!(preview["changed_prerequisites"], true);
-    assert_eq!(preview["recent_users"], json!({"seen": 20, "moved": 0, "moves": []}), "it serves off either way");
+    let nobody = json!({"seen": 20, "moved": 0, "uncertain": 0, "moves": []});
+    assert_eq!(preview["recent_users"], nobody, "it serves off either way");
+
+    let clause = json!({"attribute": "country", "op": "in", "values": ["NO"]});
+    let rule = json!({"id": "north", "clauses": [clause], "serve": {"variation": "on"}});
+    let preview = app.patch(&path, &json!({"configuration": {"rules": [rule]}})).await.expect(200);
+    let anybody = json!({"seen": 20, "moved": 0, "uncertain": 20, "moves": []});
+    assert_eq!(preview["recent_users"], anybody, "where they are from is not kept");
+    let summary = preview["summary"].as_str().unwrap();
+    let told = "About 0 of the 20 users seen in the last 24 hours move, going by their keys alone; \
+                what 20 get depends on other attributes.";
+    assert!(summary.ends_with(told), "{summary}");
+    let split = json!({"bucket_by": "company", "weights": {"on": 100_000}});
+    let preview = app
+        .patch(&path, &json!({"configuration": {"fallthrough": {"split": split, "variation": null}}}))
+        .await
+        .expect(200);
+    assert_eq!(preview["recent_users"], anybody, "nor is the company");
 });
 
 on_both!(new_values_move_as_announced, async |app| {

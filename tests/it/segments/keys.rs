@@ -78,7 +78,7 @@ on_both!(a_preview_changes_nothing, async |app| {
     let preview = app.keys_call(Method::PUT, "beta", "?preview=true", "b\nc\n").by(&viewer).await.expect(200);
     assert_eq!((outcome(&preview), &preview["version"]), ([2, 1, 0, 2], &json!(1)));
     let moves = json!([{"from": "off", "to": "on", "users": 1}, {"from": "on", "to": "off", "users": 1}]);
-    let users = json!({"seen": 4, "moved": 2, "moves": moves});
+    let users = json!({"seen": 4, "moved": 2, "uncertain": 0, "moves": moves});
     assert_eq!(preview["used_by"], json!([{"flag": "feature.a", "environment": DEVELOPMENT, "recent_users": users}]));
     let body = json!({"name": "Beta", "excluded": ["a"], "rules": []});
     let preview = app.put(&segment("beta", "?preview=true"), &body).by(&viewer).await.expect(200);
