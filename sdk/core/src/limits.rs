@@ -34,6 +34,10 @@ pub const REGEXES: usize = 100;
 pub const REGEX_SIZE: usize = 1 << 19;
 /// Most prerequisites of one flag in one environment.
 pub const PREREQUISITES: usize = 50;
+/// Longest chain of prerequisites that a flag leads to.
+pub const PREREQUISITE_DEPTH: usize = 20;
+/// Longest chain of segments with rules of their own that the rules of a segment lead to.
+pub const SEGMENT_DEPTH: usize = 20;
 /// Most evaluations that prerequisites and segments may take, all told, before a flag is answered.
 pub const STEPS: u32 = 1_000;
 /// Most keys of one segment, in each of its two lists.
