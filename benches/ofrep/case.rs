@@ -30,6 +30,7 @@ pub(crate) fn cases(key: &str) -> Vec<Case> {
         method: "POST",
         path: path.to_owned(),
         token: key.to_owned(),
+        media: "application/json",
         body: context.to_string(),
     };
     vec![

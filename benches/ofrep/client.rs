@@ -13,6 +13,8 @@ pub(crate) struct Request {
     pub(crate) method: &'static str,
     pub(crate) path: String,
     pub(crate) token: String,
+    /// Its `Content-Type`.
+    pub(crate) media: &'static str,
     pub(crate) body: String,
 }
 
@@ -25,11 +27,11 @@ pub(crate) struct Answer {
 
 impl Request {
     fn bytes(&self) -> Vec<u8> {
-        let Self { method, path, token, body } = self;
+        let Self { method, path, token, media, body } = self;
         let length = body.len();
         format!(
             "{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\nIf-Match: *\r\n\
-             User-Agent: bench/1\r\nAccept: */*\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+             User-Agent: bench/1\r\nAccept: */*\r\nContent-Type: {media}\r\nContent-Length: {length}\r\n\r\n{body}"
         )
         .into_bytes()
     }

@@ -94,11 +94,23 @@ impl Place {
     }
 
     fn request(&self, method: &'static str, path: &str, body: &Value) -> Request {
-        Request { method, path: path.to_owned(), token: self.token.clone(), body: body.to_string() }
+        let (path, token) = (path.to_owned(), self.token.clone());
+        Request { method, path, token, media: "application/json", body: body.to_string() }
     }
 
     async fn change(&self, method: &'static str, path: &str, body: &Value) -> anyhow::Result<()> {
         let answer = client::exchange(self.address, &self.request(method, path, body)).await?;
+        ensure!(answer.status < 300, "{path}: {}", String::from_utf8_lossy(&answer.body));
+        Ok(())
+    }
+
+    /// Makes a segment of so many keys, uploaded as text.
+    pub(crate) async fn make_segment(&self, key: &str, keys: usize) -> anyhow::Result<()> {
+        self.change("POST", "/api/v1/projects/default/segments", &json!({"key": key})).await?;
+        let body: String = (0..keys).map(|user| format!("user-{user:08}\n")).collect();
+        let path = format!("/api/v1/projects/default/segments/{key}/keys?list=included");
+        let upload = Request { media: "text/plain", body, ..self.request("PUT", &path, &Value::Null) };
+        let answer = client::exchange(self.address, &upload).await?;
         ensure!(answer.status < 300, "{path}: {}", String::from_utf8_lossy(&answer.body));
         Ok(())
     }

@@ -11,7 +11,7 @@ use crate::db::Timestamp;
 /// Every live credential by the hash of its secret, ready to answer for a caller. Immutable: a change makes another.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Table {
-    by_hash: HashMap<String, Arc<Known>>,
+    by_hash: hashbrown::HashMap<String, Arc<Known>>,
     /// Those of all client keys together.
     origins: Origins,
 }

@@ -1,5 +1,6 @@
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::Pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use actix_web::dev::Payload;
@@ -136,6 +137,11 @@ pub(super) async fn whole(mut payload: Payload, limit: usize) -> Result<Bytes> {
         }
         Ok(if body.is_empty() { first } else { body.freeze() })
     };
+    let mut read = std::pin::pin!(read);
+    // Most bodies are here already, and need no timer.
+    if let Poll::Ready(body) = poll_fn(|context| Poll::Ready(read.as_mut().poll(context))).await {
+        return body;
+    }
     let late = |_| Error::Malformed(format!("the body did not arrive within {} s", DEADLINE.as_secs()));
     tokio::time::timeout(DEADLINE, read).await.map_err(late)?
 }

@@ -1,11 +1,12 @@
 //! Counters that any number of threads add to without waiting for each other.
 
-use std::collections::HashMap;
+use std::hash::BuildHasher as _;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
+use hashbrown::{DefaultHashBuilder, HashMap};
 
 use super::Served;
 use super::store::Row;
@@ -23,6 +24,7 @@ type Flags = HashMap<Box<str>, Arc<FlagCounts>>;
 /// The counters of an environment.
 pub(super) struct Counts {
     parts: [ArcSwap<Flags>; PARTS],
+    hasher: DefaultHashBuilder,
     /// Variations that made room for others, by flag.
     left: Mutex<Vec<(String, String)>>,
 }
@@ -50,15 +52,19 @@ pub(super) struct Unsaved {
 
 impl Default for Counts {
     fn default() -> Self {
-        Self { parts: std::array::from_fn(|_| ArcSwap::default()), left: Mutex::default() }
+        Self {
+            parts: std::array::from_fn(|_| ArcSwap::default()),
+            hasher: DefaultHashBuilder::default(),
+            left: Mutex::default(),
+        }
     }
 }
 
 impl Counts {
     pub(super) fn evaluated(&self, flag: &str, variation: &str, now: DateTime<Utc>) {
         let now = now.timestamp_micros();
-        if let Some(flag) = self.part(flag).and_then(|part| part.load().get(flag).cloned()) {
-            let variations = flag.variations.load();
+        if let Some(counts) = self.part(flag).map(ArcSwap::load).as_ref().and_then(|flags| flags.get(flag)) {
+            let variations = counts.variations.load();
             if let Some(counter) = variations.iter().find(|counter| *counter.variation == *variation) {
                 counter.count(now);
                 return;
@@ -149,8 +155,9 @@ impl Counts {
 
     /// The part that a flag is in, which there always is.
     fn part(&self, flag: &str) -> Option<&ArcSwap<Flags>> {
-        let sum = flag.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte)));
-        self.parts.get(sum % PARTS)
+        // The highest bits: a map begins with the lowest.
+        let part = self.hasher.hash_one(flag) >> (u64::BITS - PARTS.ilog2());
+        self.parts.get(usize::try_from(part).ok()?)
     }
 }
 

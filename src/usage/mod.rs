@@ -8,11 +8,11 @@ mod recent;
 mod store;
 mod task;
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::ArcSwap;
 use chrono::{DateTime, Utc};
+use hashbrown::HashMap;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 

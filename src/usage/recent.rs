@@ -4,12 +4,12 @@
 //! them go; so whether a key is kept depends on the key alone, and counts over the kept ones, times the inverse of the
 //! share that is kept, are unbiased estimates (adaptive sampling: Flajolet 1990, after Wegman).
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bellwether_core::{bucket, limits};
 use chrono::{DateTime, TimeDelta, Utc};
+use hashbrown::HashMap;
 
 /// Most keys that are kept of an environment.
 const KEPT: usize = 10_000;

@@ -3,6 +3,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 /// What a flag serves, as OFREP has it.
+///
+/// Serde describes it; [`Success::write`] writes it, as that is most of the work of an evaluation over HTTP.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Evaluation)]
 pub(super) struct Success<'e> {
@@ -72,11 +74,43 @@ pub(super) enum Item<'e> {
     Failure(Failure<'e>),
 }
 
+/// Twice the length of an evaluation with short names, in bytes.
+pub(super) const USUAL_LENGTH: usize = 256;
+
 impl<'e> Success<'e> {
     pub(super) fn of(key: &'e str, evaluation: &Evaluation<'e>, revision: u64) -> Self {
         let metadata = Metadata { version: evaluation.version, revision, rule: evaluation.rule };
         let reason = evaluation.reason.into();
         Self { key, value: evaluation.value, reason, variant: evaluation.variation, metadata }
+    }
+
+    /// Appends it to a body as serde would, which looks at each member's name for characters to escape.
+    ///
+    /// # Errors
+    /// When serde can't write a text or value; none is known.
+    pub(super) fn write(&self, body: &mut Vec<u8>) -> serde_json::Result<()> {
+        body.extend_from_slice(b"{\"key\":");
+        text(body, self.key)?;
+        body.extend_from_slice(b",\"value\":");
+        match self.value {
+            Value::Bool(true) => body.extend_from_slice(b"true"),
+            Value::Bool(false) => body.extend_from_slice(b"false"),
+            other => serde_json::to_writer(&mut *body, other)?,
+        }
+        body.extend_from_slice(b",\"reason\":\"");
+        body.extend_from_slice(self.reason.name().as_bytes());
+        body.extend_from_slice(b"\",\"variant\":");
+        text(body, self.variant)?;
+        body.extend_from_slice(b",\"metadata\":{\"version\":");
+        serde_json::to_writer(&mut *body, &self.metadata.version)?;
+        body.extend_from_slice(b",\"revision\":");
+        serde_json::to_writer(&mut *body, &self.metadata.revision)?;
+        if let Some(rule) = self.metadata.rule {
+            body.extend_from_slice(b",\"rule\":");
+            text(body, rule)?;
+        }
+        body.extend_from_slice(b"}}");
+        Ok(())
     }
 }
 
@@ -85,6 +119,41 @@ impl<'e> Item<'e> {
         match outcome {
             Ok(evaluation) => Self::Success(Success::of(key, evaluation, revision)),
             Err(code) => Self::Failure(Failure { key, error_code: *code, error_details: details(*code, key) }),
+        }
+    }
+
+    /// Appends it to a body.
+    ///
+    /// # Errors
+    /// As [`Success::write`].
+    pub(super) fn write(&self, body: &mut Vec<u8>) -> serde_json::Result<()> {
+        match self {
+            Self::Success(success) => success.write(body),
+            Self::Failure(failure) => serde_json::to_writer(body, failure),
+        }
+    }
+}
+
+/// Appends a JSON string.
+fn text(body: &mut Vec<u8>, text: &str) -> serde_json::Result<()> {
+    // What most names are made of stands for itself.
+    if text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
+        body.push(b'"');
+        body.extend_from_slice(text.as_bytes());
+        body.push(b'"');
+        return Ok(());
+    }
+    serde_json::to_writer(body, text)
+}
+
+impl ServedReason {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Static => "STATIC",
+            Self::Default => "DEFAULT",
+            Self::TargetingMatch => "TARGETING_MATCH",
+            Self::Split => "SPLIT",
+            Self::Disabled => "DISABLED",
         }
     }
 }
@@ -115,6 +184,8 @@ pub(super) fn details(code: ErrorCode, key: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
@@ -127,7 +198,30 @@ mod tests {
             (Reason::Disabled, "DISABLED"),
             (Reason::PrerequisiteFailed, "DISABLED"),
         ] {
+            assert_eq!(ServedReason::from(reason).name(), name, "{reason:?}");
             assert_eq!(serde_json::to_value(ServedReason::from(reason)).unwrap(), name, "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn an_evaluation_is_written_as_it_is_described() {
+        let reasons = [Reason::Static, Reason::Default, Reason::TargetingMatch, Reason::Split, Reason::Disabled];
+        let values = [json!(true), json!(false), json!(7), json!(10.0), json!("a\"b\u{1}"), json!({"a": [1, null]})];
+        let names = ["on", "feature.new-x_1", "", "\"", "\\", "\n", "\u{7f}", "\u{1f600} é", "a b", "</script>"];
+        let rules = [None, Some("staff"), Some("a \"rule\"")];
+        for (name, reason) in names.into_iter().zip(reasons.into_iter().cycle()) {
+            for (value, rule) in values.iter().zip(rules.into_iter().cycle()) {
+                let (version, revision) = (1, u64::MAX);
+                let evaluation =
+                    Evaluation { value, variation: name, reason, version, revision, rule, assignment: None };
+                let success = Success::of(name, &evaluation, revision);
+                let mut body = b"before".to_vec();
+                success.write(&mut body).unwrap();
+                assert_eq!(
+                    String::from_utf8(body).unwrap(),
+                    format!("before{}", serde_json::to_string(&success).unwrap())
+                );
+            }
         }
     }
 }

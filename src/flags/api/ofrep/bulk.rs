@@ -1,12 +1,12 @@
-use actix_web::http::header;
+use actix_web::http::header::{self, ContentType};
 use actix_web::{HttpRequest, HttpResponse, web};
 use bellwether_core::ErrorCode;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::answer::Item;
+use super::answer::{Item, USUAL_LENGTH};
 use super::question::{EvaluationRequest, context};
-use super::tag::Tag;
+use super::{Note, tag};
 use crate::error::Result;
 use crate::flags::Flags;
 use crate::http::caller::SdkKey;
@@ -66,25 +66,32 @@ pub(super) async fn evaluate(
     let context = context(&body.0)?;
     let environment = flags.live().environment(environment)?;
     let served = environment.served();
-    let mut tag = Tag::new(&served, environment.id(), from_client, &context)?;
-    let mut outcomes = Vec::with_capacity(served.by_key().len());
+    let revision = served.state.revision();
+    let note = Note::of(&flags, environment.id(), &context);
+    let mut evaluated = 0;
+    let mut body = Vec::with_capacity(served.by_key().len() * USUAL_LENGTH);
+    body.extend_from_slice(b"{\"flags\":[");
     for entry in served.by_key() {
+        let key = entry.flag().key();
         let outcome = super::evaluate(&served, entry, &context, from_client);
         // One that this caller may not see.
-        if outcome != Err(ErrorCode::FlagNotFound) {
-            tag.add(&outcome);
-            outcomes.push((entry.flag().key(), outcome));
+        if outcome == Err(ErrorCode::FlagNotFound) {
+            continue;
         }
+        if evaluated > 0 {
+            body.push(b',');
+        }
+        Item::of(key, &outcome, revision).write(&mut body)?;
+        note.served(key, &outcome);
+        evaluated += 1;
     }
-    let variations = outcomes.iter().filter_map(|(key, outcome)| Some((*key, outcome.as_ref().ok()?.variation)));
-    environment.count_evaluations(outcomes.len() as u64);
-    super::note(&flags, environment.id(), &context, variations);
-    let etag = tag.finish();
+    body.extend_from_slice(b"],\"metadata\":");
+    serde_json::to_writer(&mut body, &Metadata { environment: served.state.environment(), revision })?;
+    body.push(b'}');
+    environment.count_evaluations(evaluated);
+    let etag = tag::of(&served, environment.id(), from_client, &context, &body)?;
     if request::has(&http, &etag) {
         return Ok(HttpResponse::NotModified().insert_header((header::ETAG, etag)).finish());
     }
-    let revision = served.state.revision();
-    let flags = outcomes.iter().map(|(key, outcome)| Item::of(key, outcome, revision)).collect();
-    let metadata = Metadata { environment: served.state.environment(), revision };
-    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag)).json(Bulk { flags, metadata }))
+    Ok(HttpResponse::Ok().insert_header((header::ETAG, etag)).content_type(ContentType::json()).body(body))
 }

@@ -6,12 +6,16 @@ mod question;
 mod single;
 mod tag;
 
+use std::sync::Arc;
+
 use actix_web::web;
 use bellwether_core::{Context, Entry, ErrorCode, Evaluation, Value};
+use chrono::{DateTime, Utc};
 use utoipa::OpenApi;
 
 use crate::clock;
 use crate::flags::{Flags, Served};
+use crate::usage::Observed;
 
 /// The operations of [`routes`].
 #[derive(OpenApi)]
@@ -26,16 +30,27 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         .service(web::resource("/evaluate/flags/{key:.+}").post(single::evaluate));
 }
 
-/// Notes for whom something was evaluated, and what was served: whether a flag is of use, and whom a change moves, is
-/// told from it.
-fn note<'e>(flags: &Flags, environment: i64, context: &Context, served: impl Iterator<Item = (&'e str, &'e str)>) {
-    let now = clock::now();
-    let observed = flags.usage().of(environment);
-    if let Some(key) = context.targeting_key().and_then(Value::as_str) {
-        observed.seen(key, now);
+/// Notes what is served in answer to a request: whether a flag is of use, and whom a change moves, is told from it.
+struct Note {
+    observed: Arc<Observed>,
+    now: DateTime<Utc>,
+}
+
+impl Note {
+    /// Notes for whom something is evaluated.
+    fn of(flags: &Flags, environment: i64, context: &Context) -> Self {
+        let note = Self { observed: flags.usage().of(environment), now: clock::now() };
+        if let Some(key) = context.targeting_key().and_then(Value::as_str) {
+            note.observed.seen(key, note.now);
+        }
+        note
     }
-    for (key, variation) in served {
-        observed.evaluated(key, variation, now);
+
+    /// Notes what a flag served, if it did.
+    fn served(&self, key: &str, outcome: &Result<Evaluation<'_>, ErrorCode>) {
+        if let Ok(evaluation) = outcome {
+            self.observed.evaluated(key, evaluation.variation, self.now);
+        }
     }
 }
 

@@ -23,12 +23,14 @@ pub(super) fn context(body: &[u8]) -> Result<Context> {
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(Error::Malformed("the body is not a JSON object with a `context`".to_owned()));
     }
-    let read: serde_json::Result<EvaluationRequest> = serde_json::from_slice(body);
+    // Once for the whole is sooner done than for each of its strings.
+    let body = std::str::from_utf8(body).map_err(|_| Error::Malformed("the body is not UTF-8".to_owned()))?;
+    let read: serde_json::Result<EvaluationRequest> = serde_json::from_str(body);
     read.map(|request| request.context).map_err(|error| {
         let faulty = error.classify() == Category::Data;
         let said = format!("is required, and is an object of attributes: {error}");
         // It may have stopped at what is at fault before it came to what is no JSON.
-        let rest: serde_json::Result<IgnoredAny> = serde_json::from_slice(body);
+        let rest: serde_json::Result<IgnoredAny> = serde_json::from_str(body);
         let broken = if faulty { rest.err() } else { Some(error) };
         broken.map_or_else(
             || Error::invalid("/context", said),

@@ -1,7 +1,9 @@
+use actix_web::http::header::ContentType;
 use actix_web::{HttpRequest, HttpResponse, web};
 use bellwether_core::ErrorCode;
 
-use super::answer::{Success, details};
+use super::Note;
+use super::answer::{Success, USUAL_LENGTH, details};
 use super::question::{EvaluationRequest, context};
 use crate::error::Result;
 use crate::flags::Flags;
@@ -36,10 +38,13 @@ pub(super) async fn evaluate(
     environment.count_evaluations(1);
     let entry = served.state.flag(key).ok_or(ErrorCode::FlagNotFound);
     let outcome = entry.and_then(|entry| super::evaluate(&served, entry, &context, from_client));
-    let variation = outcome.as_ref().ok().map(|evaluation| (key, evaluation.variation));
-    super::note(&flags, environment.id(), &context, variation.into_iter());
+    Note::of(&flags, environment.id(), &context).served(key, &outcome);
     Ok(match outcome {
-        Ok(evaluation) => HttpResponse::Ok().json(Success::of(key, &evaluation, served.state.revision())),
+        Ok(evaluation) => {
+            let mut body = Vec::with_capacity(USUAL_LENGTH);
+            Success::of(key, &evaluation, served.state.revision()).write(&mut body)?;
+            HttpResponse::Ok().content_type(ContentType::json()).body(body)
+        }
         Err(code) => problem::respond_ofrep(code, details(code, key), &http, &request::id(&http)),
     })
 }
