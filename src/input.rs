@@ -40,28 +40,59 @@ pub fn read<T: Deserr<Faults>>(document: Value) -> Result<T> {
 /// # Errors
 /// As [`read`], together with the faults that `make` finds.
 pub fn read_then<T: Deserr<Faults>, U>(document: Value, make: impl FnOnce(T) -> Result<U>) -> Result<U> {
-    let mut rest = document.clone();
-    let mut faults = with_nul(&document);
-    match deserr::deserialize::<T, _, Faults>(document) {
-        Ok(whole) if faults.is_empty() => return make(whole),
-        Ok(_) => {}
-        Err(more) => add(&mut faults, more.0),
+    let (read, mut faults) = read_rest(document);
+    let Some(read) = read else { return Err(Error::Invalid(faults)) };
+    if faults.is_empty() {
+        return make(read);
     }
-    if let Some(partial) = without(&mut rest, &faults)
-        && let Err(Error::Invalid(more)) = make(partial)
-    {
-        // What is said of a member that was left out, or of what it belongs to, may just follow from that.
-        let follows = |more: &Fault| faults.iter().any(|known| related(&known.pointer, &more.pointer));
-        let more: Vec<_> = more.into_iter().filter(|fault| !follows(fault)).collect();
-        faults.extend(more);
+    if let Err(Error::Invalid(more)) = make(read) {
+        add_unrelated(&mut faults, more);
     }
     Err(Error::Invalid(faults))
 }
 
-/// Adds what is not said of the same place already.
-fn add(faults: &mut Vec<Fault>, more: Vec<Fault>) {
-    let more: Vec<_> = more.into_iter().filter(|new| faults.iter().all(|old| old.pointer != new.pointer)).collect();
+/// As [`read_then`], for what can be found wrong in another place, too: what `make` makes even of a document at fault is
+/// given along with all the faults, which [`add`] brings together with others.
+///
+/// # Errors
+/// When too little can be read to make anything of it.
+pub fn read_with<T: Deserr<Faults>, U>(
+    document: Value,
+    make: impl FnOnce(T) -> (U, Vec<Fault>),
+) -> Result<(U, Vec<Fault>)> {
+    let (read, mut faults) = read_rest(document);
+    let Some(read) = read else { return Err(Error::Invalid(faults)) };
+    let (made, more) = make(read);
+    add_unrelated(&mut faults, more);
+    Ok((made, faults))
+}
+
+/// What can be read of a document, and what is wrong with it.
+fn read_rest<T: Deserr<Faults>>(document: Value) -> (Option<T>, Vec<Fault>) {
+    let mut rest = document.clone();
+    let mut faults = with_nul(&document);
+    match deserr::deserialize::<T, _, Faults>(document) {
+        Ok(whole) if faults.is_empty() => return (Some(whole), faults),
+        Ok(_) => {}
+        Err(more) => add(&mut faults, more.0),
+    }
+    (without(&mut rest, &faults), faults)
+}
+
+/// What is said of a member that was left out, or of what it belongs to, may just follow from that.
+fn add_unrelated(faults: &mut Vec<Fault>, more: Vec<Fault>) {
+    let follows = |more: &Fault| faults.iter().any(|known| related(&known.pointer, &more.pointer));
+    let more: Vec<_> = more.into_iter().filter(|fault| !follows(fault)).collect();
     faults.extend(more);
+}
+
+/// Adds what is not said of the same place already.
+pub fn add(faults: &mut Vec<Fault>, more: impl IntoIterator<Item = Fault>) {
+    for fault in more {
+        if faults.iter().all(|known| known.pointer != fault.pointer) {
+            faults.push(fault);
+        }
+    }
 }
 
 /// A fault for each text and each name of a member with a U+0000 in it, which PostgreSQL keeps no text with.

@@ -74,6 +74,25 @@ pub(super) fn retire(
     Ok(audit::diff(&json!({}), &json!({"archived_at": archived_at})))
 }
 
+/// A flag that may be archived, or is.
+pub(super) fn archivable(
+    connection: &mut Connection<'_>,
+    (project, key): (&str, &str),
+    if_match: IfMatch,
+    attached: Attached,
+) -> Result<(Project, FlagRecord)> {
+    let project = projects::project(connection, project)?;
+    let flag = find(connection, &project.key, key)?;
+    if_match.check(flag.version)?;
+    if flag.archived_at.is_none() {
+        let needed = in_use("", key, dependents(connection, attached, &project, &flag, (&[], true))?);
+        if !needed.is_empty() {
+            return Err(Error::Conflicts(needed));
+        }
+    }
+    Ok((project, flag))
+}
+
 /// Takes a flag out of use. See [`Flags::archive`].
 fn archive(
     connection: &mut Connection<'_>,
@@ -82,15 +101,9 @@ fn archive(
     if_match: IfMatch,
     attached: Attached,
 ) -> Result<Changed<()>> {
-    let project = projects::project(connection, project)?;
-    let mut flag = find(connection, &project.key, key)?;
-    if_match.check(flag.version)?;
+    let (project, mut flag) = archivable(connection, (project, key), if_match, attached)?;
     if flag.archived_at.is_some() {
         return Ok(((), Vec::new()));
-    }
-    let needed = in_use("", key, dependents(connection, attached, &project, &flag, (&[], true))?);
-    if !needed.is_empty() {
-        return Err(Error::Conflicts(needed));
     }
     let changes = retire(connection, caller, &mut flag)?;
     let cause = Cause::new("flag.archive", caller);

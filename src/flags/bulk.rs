@@ -1,5 +1,7 @@
 //! One action on many flags, all or nothing: one transaction, and one revision of each environment it touches.
 
+mod preview;
+
 use std::collections::HashSet;
 
 use bellwether_core::Fault;
@@ -20,6 +22,8 @@ use crate::db::Connection;
 use crate::error::{Error, Result};
 use crate::input::Faults;
 use crate::projects::{self, Project};
+
+pub use preview::{BulkPreview, BulkPreviews};
 
 /// Most flags of one request.
 pub(super) const MOST: usize = 500;
@@ -280,6 +284,27 @@ fn tagged(tags: &[String], add: &[String], remove: &[String]) -> Vec<String> {
     tags
 }
 
+/// Passes flags of which none is needed by another that stays.
+fn check_unneeded(
+    connection: &mut Connection<'_>,
+    project: &Project,
+    flags: &[FlagRecord],
+    attached: Attached,
+) -> Result<()> {
+    let along: Vec<_> = flags.iter().map(|flag| flag.key.clone()).collect();
+    let mut named = HashSet::new();
+    for environment in projects::environments(connection, &project.key)? {
+        let references = store::references_in(connection, environment.id(), ReferenceKind::Prerequisite)?;
+        named.extend(references.into_iter().map(|(_, target)| target));
+    }
+    let mut faults = Vec::new();
+    for (index, flag) in flags.iter().enumerate().filter(|(_, flag)| flag.archived_at.is_none()) {
+        let dependents = dependents(connection, attached, project, flag, (&along, named.contains(&flag.key)))?;
+        faults.extend(in_use(&format!("/flags/{index}"), &flag.key, dependents));
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Error::Conflicts(faults)) }
+}
+
 fn archive(
     connection: &mut Connection<'_>,
     caller: &Caller,
@@ -288,30 +313,17 @@ fn archive(
     reason: &str,
     attached: Attached,
 ) -> Result<Changed<Vec<BulkItem>>> {
-    let along: Vec<_> = flags.iter().map(|flag| flag.key.clone()).collect();
-    let mut named = HashSet::new();
-    for environment in projects::environments(connection, &project.key)? {
-        let references = store::references_in(connection, environment.id(), ReferenceKind::Prerequisite)?;
-        named.extend(references.into_iter().map(|(_, target)| target));
-    }
-    let (mut items, mut gone, mut faults) = (Vec::with_capacity(flags.len()), Vec::new(), Vec::new());
-    for (index, mut flag) in flags.into_iter().enumerate() {
+    check_unneeded(connection, project, &flags, attached)?;
+    let (mut items, mut gone) = (Vec::with_capacity(flags.len()), Vec::new());
+    for mut flag in flags {
         let changed = flag.archived_at.is_none();
         if changed {
-            let dependents = dependents(connection, attached, project, &flag, (&along, named.contains(&flag.key)))?;
-            if !dependents.is_empty() {
-                faults.extend(in_use(&format!("/flags/{index}"), &flag.key, dependents));
-                continue;
-            }
             let changes = retire(connection, caller, &mut flag)?;
             let about = Entry { reason: reason.to_owned(), ..about(project, &flag.key, "flag.archive") };
             audit::record(connection, caller, Entry { changes, ..about })?;
         }
         items.push(BulkItem { flag: flag.key.clone(), version: flag.version, changed });
         gone.extend(changed.then_some(flag));
-    }
-    if !faults.is_empty() {
-        return Err(Error::Conflicts(faults));
     }
     if gone.is_empty() {
         return Ok((items, Vec::new()));
@@ -323,9 +335,8 @@ fn archive(
 
 /// Refuses to take away all flags that are in use, or more than half of them.
 fn check_shrink(connection: &mut Connection<'_>, project: &Project, flags: &[FlagRecord]) -> Result<()> {
-    let dropped: Vec<_> =
-        flags.iter().filter(|flag| flag.archived_at.is_none()).map(|flag| flag.key.as_str()).collect();
-    let used = store::flags(connection, project.id)?.iter().filter(|flag| flag.archived_at.is_none()).count();
+    let dropped = in_use_of(flags);
+    let used = used(connection, project)?;
     if !shrinks(used, dropped.len()) {
         return Ok(());
     }
@@ -340,6 +351,16 @@ fn check_shrink(connection: &mut Connection<'_>, project: &Project, flags: &[Fla
         project.key,
         named.join(", ")
     )))
+}
+
+/// The keys of those that are in use.
+fn in_use_of(flags: &[FlagRecord]) -> Vec<&str> {
+    flags.iter().filter(|flag| flag.archived_at.is_none()).map(|flag| flag.key.as_str()).collect()
+}
+
+/// How many flags of a project are in use.
+fn used(connection: &mut Connection<'_>, project: &Project) -> Result<usize> {
+    Ok(in_use_of(&store::flags(connection, project.id)?).len())
 }
 
 /// Whether so many of the flags in use are so large a part of them that it has to be confirmed: all, or more than half.

@@ -1,16 +1,19 @@
 //! What a change would do, worked out beside the store and without it: the changed flag in the state that is in memory.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
+use bellwether_core::State;
 use serde_json::Value;
 
+use super::archive::archivable;
 use super::change::{Edited, Place};
-use super::lifecycle::{Patched, patched};
+use super::lifecycle::{check_references, patched};
 use super::live::Served;
+use super::preview::share_of_users;
 use super::rollout::Wanted;
-use super::store::ConfigurationRecord;
-use super::{Configuration, Flags, Preview, publish, store};
+use super::store::{ConfigurationRecord, FlagRecord};
+use super::{Configuration, Flags, NeededBy, Preview, publish, store};
 use crate::access::{Caller, Role};
 use crate::clock;
 use crate::db::{Connection, Part};
@@ -53,9 +56,36 @@ impl Flags {
             Ok((edited, next))
         };
         let (edited, next) = self.store.read(Part::Configuration, work).await?;
-        let (served, users) = self.at_hand(edited.environment.id())?;
+        let changing = Changing {
+            flag: edited.flag.clone(),
+            record: edited.record.clone(),
+            next: next.clone(),
+            moves: Preview::between(edited.configuration(), &next),
+        };
+        let together = Together { environment: edited.environment.clone(), changing: vec![changing] };
+        let previews = self.previews(vec![together], |_| "/configuration".to_owned()).await?;
+        let preview = previews.into_iter().flatten().next().unwrap_or_default();
+        Ok(Forecast { edited, next, preview })
+    }
+
+    /// Who would move by such changes: for each environment, of each flag that changes there.
+    pub(super) async fn previews(
+        &self,
+        places: Vec<Together>,
+        prefix: fn(&Environment) -> String,
+    ) -> Result<Vec<Vec<Preview>>> {
+        let mut at_hand = Vec::with_capacity(places.len());
+        for place in places {
+            let (served, users) = self.at_hand(place.environment.id())?;
+            at_hand.push((place, served, users));
+        }
+        let work = move || {
+            let all = at_hand.iter();
+            all.map(|(place, served, users)| place.previews(&served.state, users, &prefix(&place.environment)))
+                .collect()
+        };
         // Thousands of users are evaluated twice.
-        tokio::task::spawn_blocking(move || forecast(edited, next, &served, &users)).await.map_err(Error::internal)?
+        tokio::task::spawn_blocking(work).await.map_err(Error::internal)?
     }
 
     /// An environment's state in memory, and the users seen of late.
@@ -65,11 +95,42 @@ impl Flags {
     }
 }
 
-/// A flag in an environment as a new definition would have it.
-struct Redefined {
-    environment: Environment,
-    record: ConfigurationRecord,
+/// A flag that would change in an environment.
+pub(super) struct Changing {
+    /// As it would be; archived when it would not be served any more.
+    pub(super) flag: FlagRecord,
+    /// How it is served.
+    pub(super) record: ConfigurationRecord,
+    /// How it would be served.
+    pub(super) next: Configuration,
+    /// The moves, as far as the configurations tell them.
+    pub(super) moves: Preview,
 }
+
+/// What would change in an environment at once.
+pub(super) struct Together {
+    pub(super) environment: Environment,
+    pub(super) changing: Vec<Changing>,
+}
+
+impl Together {
+    fn previews(&self, before: &State, users: &RecentUsers, prefix: &str) -> Result<Vec<Preview>> {
+        let (gone, kept): (Vec<_>, Vec<_>) = self.changing.iter().partition(|one| one.flag.archived_at.is_some());
+        let entry = |one: &Changing| publish::entry(&one.flag, &one.record, one.next.clone(), prefix);
+        let entries: Vec<_> = kept.into_iter().map(entry).collect::<Result<_>>()?;
+        let after = before.what_if(entries, []).without(gone.into_iter().map(|one| one.flag.key.as_str()));
+        let users = share_of_users(users, self.changing.len());
+        let (needed_by, now) = (NeededBy::of(before), clock::at(clock::now()));
+        let counted = |one: &Changing| {
+            let configurations = (&one.record.configuration, &one.next);
+            one.moves.clone().counted(&one.flag.key, configurations, (before, &after), (&users, &needed_by), now)
+        };
+        Ok(self.changing.iter().map(counted).collect())
+    }
+}
+
+/// Previews by the keys of their environments.
+pub type ByEnvironment = BTreeMap<String, Preview>;
 
 impl Flags {
     /// Who would move by such a change of a flag's definition, in each environment by its key.
@@ -83,58 +144,89 @@ impl Flags {
         key: String,
         if_match: IfMatch,
         patch: Value,
-    ) -> Result<BTreeMap<String, Preview>> {
+    ) -> Result<ByEnvironment> {
         caller.require(Role::Viewer)?;
         let work = move |c: &mut Connection<'_>| {
             let patched = patched(c, (&project, &key), if_match, patch)?;
-            let mut places = Vec::new();
-            for environment in projects::environments(c, &project)? {
-                let record = store::find_configuration(c, patched.flag.id, environment.id())?;
-                places.push(Redefined { environment, record });
+            let (after, before) = (patched.after(), &patched.flag.definition.variations);
+            if patched.back {
+                let project = projects::project(c, &project)?;
+                check_references(c, &project, &after)?;
             }
-            Ok((patched, places))
+            everywhere(c, &project, std::slice::from_ref(&after), |_, configuration| {
+                if patched.back {
+                    Preview::of_return()
+                } else {
+                    Preview::of_values(configuration, before, &patched.definition.variations)
+                }
+            })
         };
-        let (patched, places) = self.store.read(Part::Configuration, work).await?;
-        let mut at_hand = Vec::with_capacity(places.len());
-        for place in places {
-            let (served, users) = self.at_hand(place.environment.id())?;
-            at_hand.push((place, served, users));
-        }
-        let work = move || {
-            let previews = at_hand.iter().map(|(place, served, users)| {
-                Ok((place.environment.key.clone(), redefined(&patched, place, served, users)?))
-            });
-            previews.collect()
+        let places = self.store.read(Part::Configuration, work).await?;
+        self.preview_one(places).await
+    }
+
+    /// Who would move by [`Flags::archive`], in each environment by its key.
+    ///
+    /// # Errors
+    /// As [`Flags::archive`]; nothing is changed.
+    pub async fn preview_archive(
+        &self,
+        caller: &Caller,
+        project: String,
+        key: String,
+        if_match: IfMatch,
+    ) -> Result<ByEnvironment> {
+        caller.require(Role::Viewer)?;
+        let attached = self.attached;
+        let work = move |c: &mut Connection<'_>| {
+            let (project, flag) = archivable(c, (&project, &key), if_match, attached)?;
+            archived(c, &project.key, vec![flag])
         };
-        tokio::task::spawn_blocking(work).await.map_err(Error::internal)?
+        let places = self.store.read(Part::Configuration, work).await?;
+        self.preview_one(places).await
+    }
+
+    async fn preview_one(&self, places: Vec<Together>) -> Result<ByEnvironment> {
+        let keys: Vec<_> = places.iter().map(|place| place.environment.key.clone()).collect();
+        let previews = self.previews(places, |environment| format!("/environments/{}", environment.key)).await?;
+        Ok(keys.into_iter().zip(previews.into_iter().filter_map(|all| all.into_iter().next())).collect())
     }
 }
 
-fn redefined(patched: &Patched, place: &Redefined, served: &Served, users: &RecentUsers) -> Result<Preview> {
-    let Redefined { environment, record } = place;
-    let (configuration, prefix) = (&record.configuration, format!("/environments/{}", environment.key));
-    let before = &served.state;
-    let after = before.what_if([publish::entry(&patched.after(), record, configuration.clone(), &prefix)?], []);
-    let preview = if patched.back {
-        Preview::of_return()
-    } else {
-        let (old, new) = (&patched.flag.definition.variations, &patched.definition.variations);
-        Preview::of_values(configuration, old, new)
-    };
-    let (states, now) = ((before, &after), clock::at(clock::now()));
-    Ok(preview.counted(&patched.flag.key, (configuration, configuration), states, users, now))
+/// Flags as they would be, in every environment of their project; what is configured there stays.
+fn everywhere(
+    connection: &mut Connection<'_>,
+    project: &str,
+    flags: &[FlagRecord],
+    moves: impl Fn(&FlagRecord, &Configuration) -> Preview,
+) -> Result<Vec<Together>> {
+    let mut places = Vec::new();
+    for environment in projects::environments(connection, project)? {
+        let mut changing = Vec::with_capacity(flags.len());
+        for flag in flags {
+            let record = store::find_configuration(connection, flag.id, environment.id())?;
+            let (next, moves) = (record.configuration.clone(), moves(flag, &record.configuration));
+            changing.push(Changing { flag: flag.clone(), record, next, moves });
+        }
+        places.push(Together { environment, changing });
+    }
+    Ok(places)
 }
 
-fn forecast(edited: Edited, next: Configuration, served: &Served, users: &RecentUsers) -> Result<Forecast> {
-    let before = &served.state;
-    let after = before.what_if([publish::entry(&edited.flag, &edited.record, next.clone(), "/configuration")?], []);
-    let now = edited.configuration();
-    let preview = Preview::between(now, &next).counted(
-        edited.key(),
-        (now, &next),
-        (before, &after),
-        users,
-        clock::at(clock::now()),
-    );
-    Ok(Forecast { edited, next, preview })
+/// Flags as they would be if they were archived, in every environment of their project. Of those that are archived
+/// already nobody moves.
+pub(super) fn archived(
+    connection: &mut Connection<'_>,
+    project: &str,
+    mut flags: Vec<FlagRecord>,
+) -> Result<Vec<Together>> {
+    let mut going = HashSet::new();
+    for flag in flags.iter_mut().filter(|flag| flag.archived_at.is_none()) {
+        flag.archived_at = Some(clock::now());
+        going.insert(flag.id);
+    }
+    let moves = |flag: &FlagRecord, _: &Configuration| {
+        if going.contains(&flag.id) { Preview::of_archive() } else { Preview::default() }
+    };
+    everywhere(connection, project, &flags, moves)
 }

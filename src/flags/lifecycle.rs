@@ -204,8 +204,8 @@ pub(super) fn patch_definition(
     Ok((flag.into(), published))
 }
 
-/// Whether what a flag names everywhere is there: it may have gone while the flag was archived.
-fn check_references(connection: &mut Connection<'_>, project: &Project, flag: &FlagRecord) -> Result<()> {
+/// Passes a flag if what it names everywhere is there: it may have gone while the flag was archived.
+pub(super) fn check_references(connection: &mut Connection<'_>, project: &Project, flag: &FlagRecord) -> Result<()> {
     let mut faults = Vec::new();
     for environment in projects::environments(connection, &project.key)? {
         let record = store::find_configuration(connection, flag.id, environment.id)?;

@@ -11,16 +11,18 @@ use bellwether_core::{FALLTHROUGH, Rule, Serve, Value, Variation};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-pub use recent::{Dependent, RecentMoves, UserMove, moved_users};
+pub(super) use recent::share_of_users;
+pub use recent::{Dependent, NeededBy, RecentMoves, UserMove, moved_users};
 
 use super::{Configuration, share};
 
 /// Who would move.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Preview {
-    /// Buckets that change their variation, or its value.
+    /// Buckets that change their variation, or its value. All of them when the flag comes back into use or goes out of
+    /// it.
     pub moved: u32,
-    /// From where to where.
+    /// From where to where, where that is from one variation to another or to its new value.
     pub moves: Vec<PlacedMove>,
     /// What each variation gains and loses; those alone that gain or lose anything.
     pub variations: Vec<Balance>,
@@ -132,10 +134,16 @@ impl Preview {
 
     /// When a flag is brought back: everyone goes from what services have as their own default to what it serves.
     pub fn of_return() -> Self {
-        Self {
-            words: vec!["everyone is served it again, in place of their services' own defaults".to_owned()],
-            ..Self::default()
-        }
+        Self::of_everyone("everyone is served it again, in place of their services' own defaults")
+    }
+
+    /// When a flag is archived: everyone goes from what it serves to what services have as their own default.
+    pub fn of_archive() -> Self {
+        Self::of_everyone("everyone is served their services' own defaults in its place")
+    }
+
+    fn of_everyone(what: &str) -> Self {
+        Self { moved: BUCKETS, words: vec![what.to_owned()], ..Self::default() }
     }
 
     fn of(moves: Vec<PlacedMove>) -> Self {

@@ -1,18 +1,19 @@
 //! What a configuration names outside of its flag: prerequisites and segments. They have to be there, and prerequisites
 //! have to end somewhere.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use bellwether_core::{Fault, Flag, Variation, limits};
 
 use super::Configuration;
+use super::graph::{Graph, Reach};
 use super::segments;
 use super::store::{self, FlagRecord, ReferenceKind};
 use crate::db::Connection;
 use crate::error::Result;
 
-/// How deep prerequisites of prerequisites may go.
-const DEPTH: usize = 20;
+/// How far prerequisites may reach.
+const FURTHEST: Reach = Reach { depth: limits::PREREQUISITE_DEPTH, steps: limits::STEPS as u64 };
 
 impl Configuration {
     /// The keys of what it names.
@@ -47,7 +48,7 @@ pub(super) fn faults(
             }));
         }
         let edges = store::references_in(connection, environment, ReferenceKind::Prerequisite)?;
-        faults.extend(Graph::with(edges, served).faults(served));
+        faults.extend(endless(&graph(edges, served), served));
     }
     let named = served.segments();
     if !named.is_empty() {
@@ -80,108 +81,41 @@ pub(super) fn lost_variations(
     Ok(faults)
 }
 
-/// Which flag needs which, in one environment.
-struct Graph(BTreeMap<String, Vec<String>>);
-
-/// How far a flag's prerequisites reach.
-#[derive(Clone, Copy, Default)]
-struct Reach {
-    depth: usize,
-    /// Evaluations that they take, each as often as it is asked for.
-    steps: u64,
+/// Which flag needs which, in one environment: as it is, but for one as it would be.
+fn graph(edges: Vec<(String, String)>, served: &Flag) -> Graph {
+    let mut graph: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (flag, target) in edges {
+        graph.entry(flag).or_default().push(target);
+    }
+    graph.insert(served.key.clone(), served.prerequisites.iter().map(|p| p.flag.clone()).collect());
+    Graph(graph)
 }
 
-impl Graph {
-    /// The flags as they are, and one as it would be.
-    fn with(edges: Vec<(String, String)>, served: &Flag) -> Self {
-        let mut graph: BTreeMap<String, Vec<String>> = BTreeMap::new();
-        for (flag, target) in edges {
-            graph.entry(flag).or_default().push(target);
+/// What is wrong with the prerequisites of a flag that is in the graph: they lead back to it, too far, or to too many.
+fn endless(graph: &Graph, served: &Flag) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    for (at, prerequisite) in served.prerequisites.iter().enumerate() {
+        if let Some(path) = graph.path(&prerequisite.flag, &served.key) {
+            let message = format!("this would be a cycle: {} → {}", served.key, path.join(" → "));
+            faults.push(Fault::new(format!("/prerequisites/{at}/flag"), message));
         }
-        graph.insert(served.key.clone(), served.prerequisites.iter().map(|p| p.flag.clone()).collect());
-        Self(graph)
     }
-
-    fn needs(&self, flag: &str) -> &[String] {
-        self.0.get(flag).map(Vec::as_slice).unwrap_or_default()
+    if faults.is_empty()
+        && let Some((flag, Reach { depth, steps })) = graph.beyond(FURTHEST)
+    {
+        let message = format!(
+            "flag {flag} would take {steps} evaluations over {depth} levels of prerequisites; {} and {} are the limits",
+            FURTHEST.steps, FURTHEST.depth
+        );
+        faults.push(Fault::new("/prerequisites", message));
     }
-
-    fn faults(&self, served: &Flag) -> Vec<Fault> {
-        let mut faults = Vec::new();
-        for (at, prerequisite) in served.prerequisites.iter().enumerate() {
-            if let Some(path) = self.path(&prerequisite.flag, &served.key) {
-                let message = format!("this would be a cycle: {} → {}", served.key, path.join(" → "));
-                faults.push(Fault::new(format!("/prerequisites/{at}/flag"), message));
-            }
-        }
-        if !faults.is_empty() {
-            return faults;
-        }
-        // A flag that needs this one reaches further by it.
-        let mut known = HashMap::new();
-        for flag in self.0.keys() {
-            let Reach { depth, steps } = self.reach(flag, &mut known, 0);
-            let steps_allowed = u64::from(limits::STEPS);
-            if depth > DEPTH || steps > steps_allowed {
-                let message = format!(
-                    "flag {flag} would take {steps} evaluations over {depth} levels of prerequisites; \
-                     {steps_allowed} and {DEPTH} are the limits"
-                );
-                faults.push(Fault::new("/prerequisites", message));
-                break;
-            }
-        }
-        faults
-    }
-
-    /// A way from one flag to another along prerequisites.
-    fn path(&self, from: &str, to: &str) -> Option<Vec<String>> {
-        let mut came_from: HashMap<&str, &str> = HashMap::new();
-        let mut open = vec![from];
-        while let Some(flag) = open.pop() {
-            if flag == to {
-                let mut path = vec![flag.to_owned()];
-                let mut at = flag;
-                while let Some(before) = came_from.get(at).filter(|_| at != from) {
-                    path.push((*before).to_owned());
-                    at = before;
-                }
-                path.reverse();
-                return Some(path);
-            }
-            for next in self.needs(flag) {
-                if next != from && !came_from.contains_key(next.as_str()) {
-                    came_from.insert(next, flag);
-                    open.push(next);
-                }
-            }
-        }
-        None
-    }
-
-    /// There is no cycle any more when this is asked; the depth bounds it all the same.
-    fn reach<'g>(&'g self, flag: &'g str, known: &mut HashMap<&'g str, Reach>, level: usize) -> Reach {
-        if let Some(reach) = known.get(flag) {
-            return *reach;
-        }
-        let mut reach = Reach::default();
-        if level <= DEPTH {
-            for next in self.needs(flag) {
-                let Reach { depth, steps } = self.reach(next, known, level + 1);
-                reach.depth = reach.depth.max(depth + 1);
-                reach.steps = reach.steps.saturating_add(steps.saturating_add(1));
-            }
-            known.insert(flag, reach);
-        } else {
-            reach.depth = 1;
-        }
-        reach
-    }
+    faults
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bellwether_core::limits::PREREQUISITE_DEPTH as DEPTH;
     use serde_json::json;
 
     fn flag(key: &str, needs: &[String]) -> Flag {
@@ -195,7 +129,7 @@ mod tests {
 
     fn told(edges: &[(String, String)], key: &str, needs: &[String]) -> Vec<(String, String)> {
         let served = flag(key, needs);
-        let faults = Graph::with(edges.to_vec(), &served).faults(&served);
+        let faults = endless(&graph(edges.to_vec(), &served), &served);
         faults.into_iter().map(|fault| (fault.pointer, fault.message)).collect()
     }
 

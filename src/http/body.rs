@@ -7,6 +7,7 @@ use actix_web::dev::Payload;
 use actix_web::http::header;
 use actix_web::web::{Bytes, BytesMut};
 use actix_web::{FromRequest, HttpRequest};
+use bellwether_core::Fault;
 use deserr::Deserr;
 use futures_util::StreamExt as _;
 use serde_json::Value;
@@ -40,6 +41,14 @@ impl Json {
     /// [`Error::Invalid`], or what `make` says.
     pub fn read_then<T: Deserr<Faults>, U>(self, make: impl FnOnce(T) -> Result<U>) -> Result<U> {
         input::read_then(self.0, make)
+    }
+
+    /// The body as what `make` makes of it, and every fault of it: for what is held against more than the body.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when too little of it can be read.
+    pub fn read_with<T: Deserr<Faults>, U>(self, make: impl FnOnce(T) -> (U, Vec<Fault>)) -> Result<(U, Vec<Fault>)> {
+        input::read_with(self.0, make)
     }
 
     /// As [`Json::read`], with a body left out standing for the default.

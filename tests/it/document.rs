@@ -19,6 +19,7 @@ pub(crate) async fn document(app: &TestApp) -> Value {
 }
 
 /// An operation, where it stands in the document.
+#[derive(Clone)]
 pub(crate) struct Operation<'d> {
     pub(crate) method: Method,
     pub(crate) path: &'d str,

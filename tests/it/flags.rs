@@ -10,6 +10,7 @@ mod list;
 mod patch;
 mod prerequisites;
 mod preview;
+mod preview_many;
 mod purge;
 mod rollout;
 mod switch;

@@ -4,9 +4,10 @@ use std::net::SocketAddr;
 
 use bellwether::db::{Direction, Store};
 use reqwest::Method;
+use serde_json::{Value, json};
 
-use crate::harness::program::{Program, run, run_with};
-use crate::harness::{Backend, PASSWORD, Postgres, on_each};
+use crate::harness::program::{Program, Site, own_address, run, run_with};
+use crate::harness::{Backend, FLAGS, PASSWORD, PRODUCTION, Postgres, configured, flag, on_each};
 
 on_each!(every_step_down_works_and_up_again, async |backend: Backend| {
     let folder = tempfile::tempdir().unwrap();
@@ -25,6 +26,95 @@ on_each!(every_step_down_works_and_up_again, async |backend: Backend| {
     assert_eq!(down, sorted);
     assert_eq!(store.migrate(Direction::Down).unwrap(), Vec::<String>::new());
     assert_eq!(store.migrate(Direction::Up).unwrap(), up);
+});
+
+/// How many migrations there were before flags kept what was served, and segments, tokens and usage came.
+const EARLIER: usize = 6;
+
+/// What can be asked of the flags of [`a_filled_store_is_brought_up_to_date`], however old the store is.
+async fn told(server: &Program, key: &str) -> Vec<Value> {
+    let f = |flag: &str| configured(PRODUCTION, flag, "");
+    let mut told = Vec::new();
+    for path in [f("kept"), f("needs"), format!("{}/history", f("kept")), flag("gone"), FLAGS.to_owned()] {
+        told.push(server.call(Method::GET, &path).await.expect(200));
+    }
+    told.push(server.call(Method::GET, "/api/v1/snapshot").by(key).await.expect(200));
+    told
+}
+
+on_each!(a_filled_store_is_brought_up_to_date, async |backend: Backend| {
+    let site = Site::new(backend).await;
+    let url = site.url();
+    let key = site.server_key(PRODUCTION);
+    let log = "off,bellwether=info";
+    let server = Program::serve(&site, own_address(), log).await;
+    let post = async |path: &str, body: Value| server.call(Method::POST, path).json(&body).await;
+    for flag in ["kept", "needs", "gone"] {
+        post(FLAGS, json!({"key": flag, "type": "boolean"})).await.expect(201);
+    }
+    let put = async |flag: &str, rest: &str, body: Value| {
+        let call = server.call(Method::PUT, &configured(PRODUCTION, flag, rest)).any_version();
+        call.json(&body).await.expect(200);
+    };
+    put("kept", "/rollout", json!({"percentage": 0})).await;
+    put("kept", "/rollout", json!({"percentage": 100})).await;
+    let needs = json!([{"flag": "kept", "variations": ["on"]}]);
+    let whole =
+        json!({"enabled": true, "off_variation": "off", "prerequisites": needs, "fallthrough": {"variation": "on"}});
+    put("needs", "", json!({"configuration": whole})).await;
+    server.call(Method::DELETE, &flag("gone")).any_version().await.expect(204);
+    let before = told(&server, key).await;
+    assert_eq!(server.end_by("TERM").await.0, 0);
+
+    // As an earlier program left it.
+    let store = Store::open(&url.parse().unwrap()).unwrap();
+    let migrations = store.migrations().unwrap();
+    drop(store);
+    let later: Vec<_> = migrations.iter().map(|migration| migration.name.clone()).skip(EARLIER).collect();
+    assert!(later.len() >= 5, "{later:?}");
+    let unasked = run(&["migrate", "down", "--database-url", &url]).await;
+    assert_ne!(unasked.code, 0, "{unasked:?}");
+    for name in later.iter().rev() {
+        let ran = run(&["migrate", "down", "--yes", "--database-url", &url]).await;
+        assert!(ran.code == 0 && ran.stdout.contains(name), "{ran:?}");
+    }
+    let status = run(&["migrate", "status", "--database-url", &url]).await;
+    assert_eq!(status.stdout.matches("pending").count(), later.len(), "{status:?}");
+    let up = run(&["migrate", "up", "--database-url", &url]).await;
+    assert!(up.code == 0 && later.iter().all(|name| up.stdout.contains(name)), "{up:?}");
+
+    // Whoever had a secret has it still.
+    let server = Program::serve(&site, own_address(), log).await;
+    assert_eq!(told(&server, key).await, before);
+    let evaluate = async |flag: &str| {
+        let call = server.call(Method::POST, &format!("/ofrep/v1/evaluate/flags/{flag}")).by(key);
+        call.json(&json!({"context": {"targetingKey": "u"}})).await
+    };
+    assert_eq!(evaluate("needs").await.expect(200)["value"], true);
+    assert_eq!(evaluate("gone").await.status, 404);
+    let tokens = server.call(Method::GET, "/api/v1/tokens").await.expect(200);
+    let old = tokens["items"].as_array().unwrap();
+    assert!(!old.is_empty() && old.iter().all(|token| token["version"] == 1), "{tokens}");
+
+    // What is in force was taken over to the letter; of older versions the configuration is left.
+    let explain = async |query: &str| {
+        let path = configured(PRODUCTION, "kept", &format!("/explain{query}"));
+        server.call(Method::POST, &path).json(&json!({"targetingKey": "u"})).await.expect(200)
+    };
+    let now = explain("").await;
+    assert_eq!((&now["value"], &now["change"]["action"]), (&json!(true), &json!("flag.rollout")));
+    let revision = now["change"]["revision"].as_u64().unwrap();
+    let then = explain(&format!("?revision={}", revision - 1)).await;
+    assert_eq!(then["value"], false);
+    assert!(then["notes"][0].as_str().unwrap().contains("only the configuration is kept"), "{then}");
+
+    // And it goes on from there.
+    let off = server.call(Method::PUT, &configured(PRODUCTION, "kept", "/disable")).await.expect(200);
+    assert_eq!(off["version"], 4);
+    assert_eq!(evaluate("needs").await.expect(200)["value"], false);
+    let segment = json!({"key": "beta", "included": ["u"]});
+    server.call(Method::POST, "/api/v1/projects/default/segments").json(&segment).await.expect(201);
+    assert_eq!(server.end_by("TERM").await.0, 0);
 });
 
 #[tokio::test]

@@ -148,7 +148,9 @@ impl<'s, 'c, T: Trace> Evaluator<'s, 'c, T> {
     #[inline]
     fn compare(&mut self, matcher: &Matcher, found: Found<'_>) -> Option<bool> {
         match (matcher, found.value) {
+            (_, Value::String(text)) if text.len() > limits::COMPARED_BYTES => None,
             (Matcher::In(values), Value::String(text)) => Some(values.contains_text(text, found.print)),
+            (matcher, Value::Array(elements)) if matcher.gives_up(elements) => None,
             (matcher, Value::Array(elements)) if !matcher.takes_lists() => self.compare_any(matcher, elements),
             (matcher, single) => {
                 let now = self.now;

@@ -26,6 +26,15 @@ pub const VALUE_BYTES: usize = 65_536;
 pub const INTEGER: i64 = 1 << 53;
 /// Deepest nesting of groups of clauses: `{"all": […]}` stands at depth 1.
 pub const CLAUSE_DEPTH: usize = 8;
+/// Most elements of a list in a context that clauses look up among their values: a longer list matches nothing, negated or
+/// not; `exists` and `size` apart.
+pub const LIST_ELEMENTS: usize = 10_000;
+/// Most elements of a list whose elements have to be read, each by itself: as [`LIST_ELEMENTS`], for operators on the
+/// parts of a text, times, versions, addresses, segments and buckets.
+pub const READ_ELEMENTS: usize = 1_000;
+/// Longest text in a context that clauses compare, in bytes, and most bytes of the texts of a list: what is longer matches
+/// nothing, negated or not; `exists` and `size` apart.
+pub const COMPARED_BYTES: usize = 65_536;
 /// Longest regular expression, in bytes.
 pub const REGEX_LENGTH: usize = 1_000;
 /// Most regular expressions of one flag or segment.
@@ -34,6 +43,10 @@ pub const REGEXES: usize = 100;
 pub const REGEX_SIZE: usize = 1 << 19;
 /// Most prerequisites of one flag in one environment.
 pub const PREREQUISITES: usize = 50;
+/// Longest chain of prerequisites that a flag leads to.
+pub const PREREQUISITE_DEPTH: usize = 20;
+/// Longest chain of segments with rules of their own that the rules of a segment lead to.
+pub const SEGMENT_DEPTH: usize = 20;
 /// Most evaluations that prerequisites and segments may take, all told, before a flag is answered.
 pub const STEPS: u32 = 1_000;
 /// Most keys of one segment, in each of its two lists.

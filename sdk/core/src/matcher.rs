@@ -1,15 +1,14 @@
 //! What an operator and its values are compiled to.
 
-use core::net::IpAddr;
-
-use ipnet::IpNet;
 use regex::Regex;
 use serde_json::Value;
 
 use crate::bucket::{self, KeyBuffer, Salt};
+use crate::edges::Edges;
 use crate::instant::{self, Now};
 use crate::limits;
 use crate::needles::Needles;
+use crate::networks::Networks;
 use crate::print::Print;
 use crate::texts::Texts;
 use crate::version::{OwnedVersion, Range, Version};
@@ -20,8 +19,7 @@ pub(crate) enum Matcher {
     /// Says nothing about values: what is there matches.
     Exists,
     In(Scalars),
-    StartsWith(Texts),
-    EndsWith(Texts),
+    Edge(Edges),
     Contains(Needles),
     Matches(Box<[Regex]>),
     /// Sorted.
@@ -43,6 +41,7 @@ pub(crate) enum Matcher {
     After(i64),
     DateBetween(i64, i64),
     WithinLast(i64),
+    /// Sorted.
     SemverEq(Box<[OwnedVersion]>),
     SemverBelow {
         limit: OwnedVersion,
@@ -74,10 +73,6 @@ pub(crate) struct Scalars {
     numbers: Box<[f64]>,
     truths: Box<[bool]>,
 }
-
-/// Networks of both kinds of addresses; an IPv4 address in IPv6's clothes is the IPv4 address.
-#[derive(Debug)]
-pub(crate) struct Networks(pub(crate) Box<[IpNet]>);
 
 impl Scalars {
     pub(crate) fn new(values: &[Value], ignore_case: bool) -> Self {
@@ -144,17 +139,22 @@ fn among(sorted: &[f64], number: f64) -> Option<usize> {
     sorted.get(at).is_some_and(|kept| *kept == number).then_some(at)
 }
 
-impl Networks {
-    fn contain(&self, text: &str) -> Option<bool> {
-        let address = text.parse::<IpAddr>().ok()?.to_canonical();
-        Some(self.0.iter().any(|network| network.contains(&address)))
-    }
-}
-
 impl Matcher {
     /// Whether this compares lists as a whole, not their elements.
     pub(crate) fn takes_lists(&self) -> bool {
         matches!(self, Self::AnyOf(_) | Self::AllOf(_) | Self::NoneOf(_) | Self::Size(..))
+    }
+
+    /// Whether a list is too long to be compared: whoever sends a context would say how much there is to do.
+    pub(crate) fn gives_up(&self, elements: &[Value]) -> bool {
+        let most = match self {
+            Self::In(_) | Self::AnyOf(_) | Self::AllOf(_) | Self::NoneOf(_) => limits::LIST_ELEMENTS,
+            Self::Eq(_) | Self::Below { .. } | Self::Above { .. } | Self::Between(..) => limits::LIST_ELEMENTS,
+            Self::Size(..) => return false,
+            _ => limits::READ_ELEMENTS,
+        };
+        let bytes = || elements.iter().filter_map(Value::as_str).map(str::len).sum::<usize>();
+        elements.len() > most || bytes() > limits::COMPARED_BYTES
     }
 
     /// Whether the value matches; `None` when it is of a type that this does not compare. What a segment holds is for
@@ -163,8 +163,7 @@ impl Matcher {
     pub(crate) fn compare(&self, value: &Value, now: Now, in_segment: impl FnMut(&str, &str) -> bool) -> Option<bool> {
         match self {
             Self::In(scalars) => scalars.contains(value),
-            Self::StartsWith(texts) => value.as_str().map(|text| texts.begin(text)),
-            Self::EndsWith(texts) => value.as_str().map(|text| texts.end(text)),
+            Self::Edge(edges) => value.as_str().map(|text| edges.hold(text)),
             Self::Contains(needles) => value.as_str().map(|text| needles.within(text)),
             Self::Eq(numbers) => number(value).map(|number| among(numbers, number).is_some()),
             Self::Below { limit, included } => number(value).map(|n| n < *limit || (*included && n == *limit)),
@@ -190,7 +189,7 @@ impl Matcher {
                 let now = now.milliseconds();
                 (now.saturating_sub(*duration)..=now).contains(&time)
             }),
-            Self::SemverEq(all) => version().map(|v| all.iter().any(|kept| kept.as_version().cmp(&v).is_eq())),
+            Self::SemverEq(all) => version().map(|v| all.binary_search_by(|kept| kept.as_version().cmp(&v)).is_ok()),
             Self::SemverBelow { limit, included } => version().map(|version| {
                 let order = version.cmp(&limit.as_version());
                 order.is_lt() || (*included && order.is_eq())

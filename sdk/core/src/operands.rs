@@ -7,9 +7,10 @@ use regex::{Regex, RegexBuilder};
 use serde_json::Value;
 
 use crate::bucket::{self, BUCKETS, Salt};
-use crate::matcher::{Matcher, Networks, Scalars};
+use crate::edges::Edges;
+use crate::matcher::{Matcher, Scalars};
 use crate::needles::Needles;
-use crate::texts::Texts;
+use crate::networks::Networks;
 use crate::version::{OwnedVersion, Range};
 use crate::{Clause, Fault, Operator, instant, limits};
 
@@ -43,9 +44,15 @@ impl Operands<'_> {
         Some(match self.clause.op {
             Operator::Exists => self.nothing()?,
             Operator::In => Matcher::In(self.scalars()?),
-            Operator::StartsWith => Matcher::StartsWith(self.texts()?),
-            Operator::EndsWith => Matcher::EndsWith(self.texts()?),
-            Operator::Contains => Matcher::Contains(Needles::new(self.strings()?, self.clause.ignore_case)),
+            Operator::StartsWith => Matcher::Edge(Edges::new(self.strings()?, self.clause.ignore_case, false)),
+            Operator::EndsWith => Matcher::Edge(Edges::new(self.strings()?, self.clause.ignore_case, true)),
+            Operator::Contains => {
+                let needles = Needles::new(self.strings()?, self.clause.ignore_case);
+                if needles.is_none() {
+                    self.fault("/values", "these texts together take too much memory to be looked for");
+                }
+                Matcher::Contains(needles?)
+            }
             Operator::Matches => Matcher::Matches(self.patterns()?.into()),
             Operator::Eq => {
                 let mut numbers = self.numbers()?;
@@ -67,7 +74,11 @@ impl Operands<'_> {
                 Matcher::DateBetween(from, to)
             }
             Operator::WithinLast => Matcher::WithinLast(self.duration()?),
-            Operator::SemverEq => Matcher::SemverEq(self.versions()?.into()),
+            Operator::SemverEq => {
+                let mut versions = self.versions()?;
+                versions.sort_by(|a, b| a.as_version().cmp(&b.as_version()));
+                Matcher::SemverEq(versions.into())
+            }
             Operator::SemverLt | Operator::SemverLte => {
                 let limit = self.versions()?.into_iter().max_by(|a, b| a.as_version().cmp(&b.as_version()))?;
                 Matcher::SemverBelow { limit, included }
@@ -85,7 +96,7 @@ impl Operands<'_> {
                 let (low, high) = self.pair("whole numbers `[low, high]`, not negative", size)?;
                 Matcher::Size(low, high)
             }
-            Operator::IpIn => Matcher::IpIn(Networks(self.networks()?.into())),
+            Operator::IpIn => Matcher::IpIn(Networks::new(self.networks()?)),
             Operator::InSegment => Matcher::InSegment(self.segments()?.into()),
             Operator::Percent => self.percent()?,
         })
@@ -126,10 +137,6 @@ impl Operands<'_> {
         let scalar = |value: &Value| value.is_string() || value.is_number() || value.is_boolean();
         self.each(|value| scalar(value).then_some(()).ok_or_else(|| compares("strings, numbers or booleans")))?;
         Some(Scalars::new(&self.clause.values, self.clause.ignore_case))
-    }
-
-    fn texts(&mut self) -> Option<Texts> {
-        Some(Texts::new(self.strings()?, self.clause.ignore_case))
     }
 
     fn strings(&mut self) -> Option<Vec<String>> {

@@ -189,6 +189,15 @@ impl State {
         next
     }
 
+    /// The state as it would be without these flags: as [`State::what_if`], only to ask.
+    #[must_use]
+    pub fn without<'k>(mut self, flags: impl IntoIterator<Item = &'k str>) -> Self {
+        for key in flags {
+            self.flags.remove(key);
+        }
+        self
+    }
+
     fn checked(self) -> Result<Self, Refusal> {
         let actual = self.actual_hash();
         if actual == self.hash { Ok(self) } else { Err(Refusal::Hash { announced: self.hash, actual }) }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
 use crate::error::Result;
-use crate::flags::{BulkInput, BulkItem, Flags};
+use crate::flags::{BulkInput, BulkItem, BulkPreviews, Flags};
 use crate::http::{Json, caller::Staff, yes_or_no};
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -24,6 +24,20 @@ struct Query {
     /// That many flags may be archived at once.
     #[param(value_type = bool, required = false)]
     confirm_shrink: Option<String>,
+    /// Changes nothing and answers who would move.
+    #[param(value_type = bool, required = false)]
+    preview: Option<String>,
+}
+
+/// What an action on many flags answers.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = BulkDoneOrPreviews)]
+enum Outcome {
+    /// What became of each flag.
+    Done(Done),
+    /// With `?preview=true`, who would move.
+    Previews(BulkPreviews),
 }
 
 /// What became of each flag, in the order of the request.
@@ -35,6 +49,8 @@ struct Done {
 }
 
 /// Enables, disables, tags or archives many flags: all or nothing.
+///
+/// A preview is of all changes at once, and need not be confirmed.
 #[utoipa::path(
     post,
     path = "/projects/{project}/flags:bulk",
@@ -49,7 +65,7 @@ struct Done {
             "reason": "The database is overloaded",
         }))),
     )),
-    responses((status = OK, body = Done)),
+    responses((status = OK, body = Outcome)),
 )]
 async fn bulk(
     Staff(caller): Staff,
@@ -59,7 +75,12 @@ async fn bulk(
     body: Json,
 ) -> Result<HttpResponse> {
     let confirmed = yes_or_no("/confirm_shrink", query.confirm_shrink.as_deref())?;
+    let preview = yes_or_no("/preview", query.preview.as_deref())?;
     let bulk = body.read_then(BulkInput::checked)?;
+    if preview {
+        let previews = flags.preview_bulk(&caller, path.into_inner(), bulk).await?;
+        return Ok(HttpResponse::Ok().json(Outcome::Previews(previews)));
+    }
     let items = flags.bulk(&caller, path.into_inner(), bulk, confirmed).await?;
-    Ok(HttpResponse::Ok().json(Done { items }))
+    Ok(HttpResponse::Ok().json(Outcome::Done(Done { items })))
 }

@@ -1,6 +1,6 @@
 //! `P/flags`, `P/flags/{key}`, and the environments whose making lays out every flag.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use actix_web::{HttpResponse, web};
 use bellwether_core::{Fault, Value, ValueType, Variation};
@@ -9,7 +9,7 @@ use utoipa::{IntoParams, OpenApi, ToSchema};
 
 use super::configurations::Query as Previewed;
 use crate::error::{Error, Result};
-use crate::flags::{FlagFilter, FlagState, FlagView, Flags, Kind, Link, NewFlag, Preview};
+use crate::flags::{ByEnvironment, FlagFilter, FlagState, FlagView, Flags, Kind, Link, NewFlag};
 use crate::http::{Json, Page, Paging, caller::Staff, tagged, yes_or_no};
 use crate::projects::{Environment, NewEnvironment, Projects};
 use crate::version::{IfMatch, RequiredIfMatch};
@@ -127,7 +127,7 @@ enum Outcome {
 #[schema(as = FlagPreviews)]
 struct Previews {
     /// In each environment, by its key.
-    environments: BTreeMap<String, Preview>,
+    environments: ByEnvironment,
 }
 
 #[derive(Deserialize, IntoParams)]
@@ -137,6 +137,9 @@ struct Purge {
     /// Removes a flag that is archived, and its history, for good; for admins.
     #[param(value_type = bool, required = false)]
     purge: Option<String>,
+    /// Changes nothing and answers who would move. Purging moves nobody.
+    #[param(value_type = bool, required = false)]
+    preview: Option<String>,
 }
 
 /// Lists a project's flags, by key.
@@ -237,7 +240,7 @@ async fn patch(
     path = "/projects/{project}/flags/{key}",
     operation_id = "archiveFlag",
     params(Purge, RequiredIfMatch),
-    responses((status = NO_CONTENT)),
+    responses((status = OK, description = "With `?preview=true`.", body = Previews), (status = NO_CONTENT)),
 )]
 async fn archive(
     Staff(caller): Staff,
@@ -247,11 +250,18 @@ async fn archive(
     if_match: IfMatch,
 ) -> Result<HttpResponse> {
     let purge = yes_or_no("/purge", query.purge.as_deref())?;
-    let (project, key) = path.into_inner();
-    if purge {
-        flags.purge(&caller, project, key, if_match.required()?).await?;
-    } else {
-        flags.archive(&caller, project, key, if_match.required()?).await?;
+    let preview = yes_or_no("/preview", query.preview.as_deref())?;
+    let ((project, key), if_match) = (path.into_inner(), if_match.required()?);
+    match (purge, preview) {
+        (true, true) => {
+            return Err(Error::invalid("/preview", "is of no use with `purge`: nobody is served an archived flag"));
+        }
+        (false, true) => {
+            let environments = flags.preview_archive(&caller, project, key, if_match).await?;
+            return Ok(HttpResponse::Ok().json(Previews { environments }));
+        }
+        (true, false) => flags.purge(&caller, project, key, if_match).await?,
+        (false, false) => flags.archive(&caller, project, key, if_match).await?,
     }
     Ok(HttpResponse::NoContent().finish())
 }

@@ -1,6 +1,6 @@
 //! Moves counted on users seen of late: each is evaluated in the state that is and in the one that would be.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bellwether_core::{Context, Now, Partial, State, Value};
 use serde::Serialize;
@@ -64,7 +64,7 @@ pub fn moved_users(
     flags: &[&str],
     now: Now,
 ) -> Vec<RecentMoves> {
-    let users = &users.at_most(EVALUATIONS / flags.len().max(1));
+    let users = &share_of_users(users, flags.len());
     let mut counted = vec![Counted::default(); flags.len()];
     for key in &users.keys {
         let context = Context::new(&**key);
@@ -78,6 +78,11 @@ pub fn moved_users(
         RecentMoves { seen: users.seen, moved: sum(&moves), uncertain, moves }
     };
     counted.into_iter().map(told).collect()
+}
+
+/// So many of the users that the flags of one answer together don't take too long.
+pub(in super::super) fn share_of_users(users: &RecentUsers, flags: usize) -> RecentUsers {
+    users.at_most(EVALUATIONS / flags.max(1))
 }
 
 fn count(counted: &mut Counted, (before, after): (&State, &State), flag: &str, user: &Context, now: Now) {
@@ -114,7 +119,7 @@ impl Preview {
         flag: &str,
         (before, after): (&Configuration, &Configuration),
         states: (&State, &State),
-        users: &RecentUsers,
+        (users, needed_by): (&RecentUsers, &NeededBy<'_>),
         now: Now,
     ) -> Self {
         let targets = changed_targets(before, after);
@@ -126,7 +131,7 @@ impl Preview {
             let moves = listed(counted, |users| users as u64);
             self.changed_targets = Some(TargetMoves { users: targets.len() as u64, moved: sum(&moves), moves });
         }
-        let others = dependents(states.0, flag);
+        let others = needed_by.all(flag);
         let flags: Vec<_> = std::iter::once(flag).chain(others.iter().copied()).collect();
         let mut moved = moved_users(users, states, &flags, now).into_iter();
         self.recent_users = moved.next().unwrap_or_default();
@@ -138,19 +143,31 @@ impl Preview {
     }
 }
 
-/// The flags of a state that have this one as a prerequisite, or one of those that have it; by key.
-fn dependents<'s>(state: &'s State, flag: &str) -> Vec<&'s str> {
-    let mut needed_by: BTreeMap<&str, Vec<&'s str>> = BTreeMap::new();
-    for entry in state.flags() {
-        for prerequisite in entry.flag().prerequisites() {
-            needed_by.entry(prerequisite).or_default().push(entry.flag().key());
+/// Which flags of a state have a flag as a prerequisite.
+pub struct NeededBy<'s>(HashMap<&'s str, Vec<&'s str>>);
+
+impl<'s> NeededBy<'s> {
+    /// In this state.
+    #[must_use]
+    pub fn of(state: &'s State) -> Self {
+        let mut needed_by: HashMap<_, Vec<_>> = HashMap::new();
+        for entry in state.flags() {
+            for prerequisite in entry.flag().prerequisites() {
+                needed_by.entry(prerequisite).or_default().push(entry.flag().key());
+            }
         }
+        Self(needed_by)
     }
-    let (mut found, mut next) = (BTreeSet::new(), needed_by.get(flag).cloned().unwrap_or_default());
-    while let Some(key) = next.pop() {
-        if key != flag && found.insert(key) {
-            next.extend(needed_by.get(key).into_iter().flatten());
+
+    /// The flags that have this one as a prerequisite, or one of those that have it; by key.
+    #[must_use]
+    pub fn all(&self, flag: &str) -> Vec<&'s str> {
+        let (mut found, mut next) = (BTreeSet::new(), self.0.get(flag).cloned().unwrap_or_default());
+        while let Some(key) = next.pop() {
+            if key != flag && found.insert(key) {
+                next.extend(self.0.get(key).into_iter().flatten());
+            }
         }
+        found.into_iter().collect()
     }
-    found.into_iter().collect()
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::chunks::{Plan, plan};
 use super::delta::Delta;
 use super::lists::{Counts, ListChange, Side, counts, only, too_much};
-use super::references::Graph;
+use super::references::Known;
 use super::service::Edit;
 use super::store::{self, SegmentRecord};
 use super::{SegmentView, load, references};
@@ -19,7 +19,8 @@ use crate::db::Connection;
 use crate::error::{Error, Result};
 use crate::flags::history::{Cause, Retention};
 use crate::flags::{Live, Published, publish};
-use crate::projects::{self, Project};
+use crate::input;
+use crate::projects::{self, Project, well_formed_key};
 
 /// Most keys of a change that the audit log names.
 const SAMPLES: usize = 100;
@@ -28,6 +29,8 @@ const PAST: i64 = 10_000;
 
 /// The two lists.
 pub(super) const LISTS: [KeyList; 2] = [KeyList::Included, KeyList::Excluded];
+/// Where they stand in a segment.
+const POINTERS: [&str; 2] = ["/included", "/excluded"];
 
 /// A segment as it stands.
 pub(super) struct Base {
@@ -37,7 +40,7 @@ pub(super) struct Base {
     pub(super) entry: Option<Arc<SegmentEntry>>,
     /// The first keys of the parts of each list.
     firsts: [Vec<String>; 2],
-    graph: Graph,
+    known: Known,
 }
 
 /// What comes out of a change, ready to be saved.
@@ -71,17 +74,18 @@ impl Base {
         let entry = load::current(connection, live, &record)?;
         let mut firsts = |list| store::first_keys(connection, record.id, list);
         let firsts = [firsts(KeyList::Included)?, firsts(KeyList::Excluded)?];
-        let graph = references::graph(connection, project.id)?;
-        Ok(Self { project, record, entry: Some(entry), firsts, graph })
+        let known = references::known(connection, project.id)?;
+        Ok(Self { project, record, entry: Some(entry), firsts, known })
     }
 
-    /// In place of a segment that is to be created.
+    /// In place of a segment that is to be created; of a key that none can have, it is there to be checked.
     ///
     /// # Errors
     /// [`Error::Conflict`] when there is one.
     pub(super) fn none(connection: &mut Connection<'_>, project: &str, key: &str) -> Result<Self> {
         let project = projects::project(connection, project)?;
-        if store::find(connection, project.id, key)?.is_some() {
+        // Not every text can be looked for.
+        if well_formed_key(key.to_owned()).is_ok() && store::find(connection, project.id, key)?.is_some() {
             return Err(Error::Conflict(format!("there is a segment {key} already")));
         }
         let now = clock::now();
@@ -100,8 +104,8 @@ impl Base {
             updated_at: now,
             updated_by: String::new(),
         };
-        let graph = references::graph(connection, project.id)?;
-        Ok(Self { project, record, entry: None, firsts: Default::default(), graph })
+        let known = references::known(connection, project.id)?;
+        Ok(Self { project, record, entry: None, firsts: Default::default(), known })
     }
 }
 
@@ -134,13 +138,17 @@ pub(super) fn prepare(base: &Base, edit: &Edit, caller: &Caller) -> Result<Prepa
     };
     let changes = changes(base.entry.is_some().then_some(before), &record, [(old[0], &new[0]), (old[1], &new[1])])?;
     let plans = [plan(&base.firsts[0], old[0], &new[0]), plan(&base.firsts[1], old[1], &new[1])];
-    let mut faults = references::faults(&base.graph, &record.key, &record.rules);
-    faults.extend(too_much(&new[0], "/included").into_iter().chain(too_much(&new[1], "/excluded")));
+    let mut faults = edit.faults.clone();
+    input::add(&mut faults, references::faults(&base.known, &record.key, &record.rules));
+    input::add(&mut faults, new.iter().zip(POINTERS).filter_map(|(keys, at)| too_much(keys, at)));
     let [included, excluded] = new;
     let entry = match SegmentEntry::of(record.served(included, excluded)) {
         Ok(entry) if faults.is_empty() => Arc::new(entry),
         Ok(_) => return Err(Error::Invalid(faults)),
-        Err(more) => return Err(Error::Invalid(more.into_iter().chain(faults).collect())),
+        Err(more) => {
+            input::add(&mut faults, more);
+            return Err(Error::Invalid(faults));
+        }
     };
     entry.digest().clone_into(&mut record.digest);
     let delta = Delta::between(base.entry.as_deref(), &entry)?;
@@ -208,8 +216,8 @@ pub(super) fn save(
         return Ok((Attempt::Overtaken, Vec::new()));
     }
     authorize(connection, caller, &project, &record.key)?;
-    let graph = references::graph(connection, project.id)?;
-    Error::unless_empty(references::faults(&graph, &record.key, &record.rules))?;
+    let known = references::known(connection, project.id)?;
+    Error::unless_empty(references::faults(&known, &record.key, &record.rules))?;
     if stored.is_some() {
         store::update(connection, &record)?;
     } else {

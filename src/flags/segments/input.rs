@@ -7,9 +7,8 @@ use utoipa::ToSchema;
 
 use super::lists::{ListChange, rising, too_much, wrong};
 use super::service::Edit;
-use crate::error::{Error, Result};
 use crate::flags::condition::{ConditionInput, ConditionShape};
-use crate::input::{Faults, Reject};
+use crate::input::{Faults, Reject, add};
 use crate::projects::well_formed_key;
 
 /// Longest name, in characters.
@@ -106,20 +105,9 @@ pub(super) struct RuleShape {
 struct UserKey(String);
 
 impl NewSegment {
-    /// As it came, if there is nothing to say against it by itself.
-    ///
-    /// # Errors
-    /// Every fault of the key, the texts and the keys.
-    pub(super) fn checked(self) -> Result<Self> {
-        self.clone().parts()?;
-        Ok(self)
-    }
-
-    /// The key, and what the segment shall be.
-    ///
-    /// # Errors
-    /// Every fault of the key, the texts and the keys.
-    pub(super) fn parts(self) -> Result<(String, Edit)> {
+    /// The key and what the segment shall be, and every fault of the key, the texts, the keys and the rules by
+    /// themselves.
+    pub(super) fn edit(self) -> ((String, Edit), Vec<Fault>) {
         let mut faults = Vec::new();
         if let Err(Reject(message)) = well_formed_key(self.key.clone()) {
             faults.push(Fault::new("/key", message));
@@ -131,26 +119,13 @@ impl NewSegment {
             rules: Some(rules(self.rules, &mut faults)),
             ..text(name, self.description, "segment.create", &mut faults)
         };
-        Error::unless_empty(faults)?;
-        Ok((self.key, edit))
+        ((self.key, edit), faults)
     }
 }
 
 impl SegmentInput {
-    /// As it came, if there is nothing to say against it by itself.
-    ///
-    /// # Errors
-    /// Every fault of the texts and the keys.
-    pub(super) fn checked(self) -> Result<Self> {
-        self.clone().edit()?;
-        Ok(self)
-    }
-
-    /// What the segment shall be.
-    ///
-    /// # Errors
-    /// Every fault of the texts and the keys.
-    pub(super) fn edit(self) -> Result<Edit> {
+    /// What the segment shall be, and every fault of the texts, the keys and the rules by themselves.
+    pub(super) fn edit(self) -> (Edit, Vec<Fault>) {
         let mut faults = Vec::new();
         let edit = Edit {
             included: keys(self.included, "/included", &mut faults),
@@ -158,8 +133,7 @@ impl SegmentInput {
             rules: Some(rules(self.rules, &mut faults)),
             ..text(self.name, self.description, "segment.update", &mut faults)
         };
-        Error::unless_empty(faults)?;
-        Ok(edit)
+        (edit, faults)
     }
 }
 
@@ -184,8 +158,7 @@ fn rules(input: Vec<RuleInput>, faults: &mut Vec<Fault>) -> Vec<SegmentRule> {
     let alone =
         Segment { key: "x".to_owned(), version: 1, rules, included: Keys::default(), excluded: Keys::default() };
     if let Err(found) = SegmentEntry::of(alone.clone()) {
-        let new: Vec<_> = found.into_iter().filter(|new| faults.iter().all(|old| old.pointer != new.pointer)).collect();
-        faults.extend(new);
+        add(faults, found);
     }
     alone.rules
 }

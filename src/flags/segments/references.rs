@@ -1,13 +1,14 @@
 //! Who names a segment, and whom a segment names.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use super::store::{self, SegmentRecord};
+use super::store;
 use crate::db::Connection;
 use crate::error::Result;
+use crate::flags::graph::{Graph, Reach};
 use crate::flags::store::{self as flags, ReferenceKind};
 use crate::projects::Project;
-use bellwether_core::{Fault, SegmentRule, segments_of_rules};
+use bellwether_core::{Fault, SegmentRule, limits, segments_of_rules};
 
 /// A flag whose rules name a segment in an environment, by itself or through another segment.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,19 +27,25 @@ pub fn existing(connection: &mut Connection<'_>, project: i64) -> Result<BTreeSe
     Ok(store::digests(connection, project)?.into_iter().map(|(key, ..)| key).collect())
 }
 
-/// What is wrong with the segments that the rules of segment `key` name: they are not there, or lead back to it.
-pub(super) fn faults(graph: &Graph, key: &str, rules: &[SegmentRule]) -> Vec<Fault> {
+/// How far the rules of a segment may reach: whoever asks for it takes an evaluation of its own.
+const FURTHEST: Reach = Reach { depth: limits::SEGMENT_DEPTH, steps: limits::STEPS as u64 - 1 };
+
+/// What is wrong with the segments that the rules of segment `key` name: they are not there, lead back to it, or lead
+/// too far.
+pub(super) fn faults(known: &Known, key: &str, rules: &[SegmentRule]) -> Vec<Fault> {
     let fault = |(pointer, other): (String, &str)| {
         if other == key {
             return Some(Fault::new(pointer, "a segment can't be defined by itself"));
         }
-        if !graph.contains_key(other) {
+        if !known.graph.0.contains_key(other) {
             return Some(Fault::new(pointer, format!("there is no segment {other}")));
         }
-        let back = reached(graph, other).contains(key);
-        back.then(|| Fault::new(pointer, format!("segment {other} is itself defined by {key}")))
+        let mut path = known.graph.path(other, key)?;
+        path.insert(0, key.to_owned());
+        Some(Fault::new(pointer, format!("this would be a cycle: {}", path.join(" → "))))
     };
-    segments_of_rules(rules).into_iter().filter_map(fault).collect()
+    let faults: Vec<_> = segments_of_rules(rules).into_iter().filter_map(fault).collect();
+    if faults.is_empty() { known.with(key, rules).too_far().into_iter().collect() } else { faults }
 }
 
 /// Who names the segment, each in a few words: flags of an environment, and other segments.
@@ -52,33 +59,60 @@ pub(super) fn users(connection: &mut Connection<'_>, project: &Project, key: &st
 
 /// The flags that a change of the segment reaches.
 pub(super) fn uses(connection: &mut Connection<'_>, project: &Project, key: &str) -> Result<Vec<Use>> {
-    let graph = graph(connection, project.id)?;
-    let reaching = graph.keys().filter(|other| reached(&graph, other).contains(key)).cloned();
+    let Known { graph, .. } = known(connection, project.id)?;
+    let reaching = graph.0.keys().filter(|other| graph.reached(other).contains(key)).cloned();
     let keys = reaching.chain([key.to_owned()]).collect();
     named_by(connection, project.id, &keys)
 }
 
-/// The segments that each segment of a project names.
-pub(super) type Graph = BTreeMap<String, Vec<String>>;
-
-/// A project's [`Graph`].
-pub(super) fn graph(connection: &mut Connection<'_>, project: i64) -> Result<Graph> {
-    let named = |segment: &SegmentRecord| {
-        segments_of_rules(&segment.rules).into_iter().map(|(_, key)| key.to_owned()).collect()
-    };
-    Ok(store::all(connection, project)?.iter().map(|segment| (segment.key.clone(), named(segment))).collect())
+/// The segments of a project.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Known {
+    /// The segments that each of them names.
+    graph: Graph,
+    /// Those that have rules: it takes evaluations to tell whom they are for.
+    ruled: BTreeSet<String>,
 }
 
-/// Every segment that one leads to.
-fn reached(graph: &Graph, from: &str) -> BTreeSet<String> {
-    let mut reached = BTreeSet::new();
-    let mut open: Vec<&String> = graph.get(from).into_iter().flatten().collect();
-    while let Some(key) = open.pop() {
-        if reached.insert(key.clone()) {
-            open.extend(graph.get(key).into_iter().flatten());
+impl Known {
+    fn add(&mut self, key: &str, rules: &[SegmentRule]) {
+        let named = segments_of_rules(rules).into_iter().map(|(_, key)| key.to_owned()).collect();
+        self.graph.0.insert(key.to_owned(), named);
+        if rules.is_empty() {
+            self.ruled.remove(key);
+        } else {
+            self.ruled.insert(key.to_owned());
         }
     }
-    reached
+
+    /// As they would be with one of them like this.
+    fn with(&self, key: &str, rules: &[SegmentRule]) -> Self {
+        let mut known = self.clone();
+        known.add(key, rules);
+        known
+    }
+
+    /// Whether one of them would lead too far.
+    fn too_far(mut self) -> Option<Fault> {
+        for named in self.graph.0.values_mut() {
+            named.retain(|key| self.ruled.contains(key));
+        }
+        let (segment, Reach { depth, steps }) = self.graph.beyond(FURTHEST)?;
+        let message = format!(
+            "segment {segment} would take {steps} evaluations over {depth} levels of segments; {} and {} are the limits",
+            FURTHEST.steps, FURTHEST.depth
+        );
+        Some(Fault::new("/rules", message))
+    }
+}
+
+/// The segments that a project has.
+pub(super) fn known(connection: &mut Connection<'_>, project: i64) -> Result<Known> {
+    let mut known = Known::default();
+    for segment in store::all(connection, project)? {
+        known.add(&segment.key, &segment.rules);
+    }
+    Ok(known)
 }
 
 fn named_by(connection: &mut Connection<'_>, project: i64, keys: &BTreeSet<String>) -> Result<Vec<Use>> {

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use bellwether_core::{KeyList, Keys, SegmentEntry, SegmentRule};
+use bellwether_core::{Fault, KeyList, Keys, SegmentEntry, SegmentRule};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -8,7 +8,7 @@ use super::change::{self, Attempt, Base, LISTS, Prepared};
 use super::lists::{Counts, ListChange};
 use super::reach::{Reach, reach};
 use super::references;
-use super::{NewSegment, SegmentInput, SegmentView, load, store};
+use super::{SegmentView, load, store};
 use crate::access::{Caller, Role};
 use crate::audit::FieldChange;
 use crate::db::{Connection, Part};
@@ -36,12 +36,15 @@ pub struct Edit {
     pub(super) excluded: Option<ListChange>,
     /// As the audit log calls it.
     pub(super) action: &'static str,
+    /// What is wrong with it as it was sent: told together with what is wrong with what comes out.
+    pub(super) faults: Vec<Fault>,
 }
 
 impl Edit {
     /// A change of nothing yet.
     pub(super) fn of(action: &'static str) -> Self {
-        Self { name: None, description: None, rules: None, included: None, excluded: None, action }
+        let faults = Vec::new();
+        Self { name: None, description: None, rules: None, included: None, excluded: None, action, faults }
     }
 
     fn of_list(action: &'static str, list: KeyList, change: ListChange) -> Self {
@@ -159,9 +162,8 @@ impl Segments {
     ///
     /// # Errors
     /// When the caller may not, the key is taken, or the segment can't be as it is described.
-    pub async fn create(&self, caller: &Caller, project: String, new: NewSegment) -> Result<SegmentView> {
+    pub async fn create(&self, caller: &Caller, project: String, (key, edit): (String, Edit)) -> Result<SegmentView> {
         caller.require(Role::Editor)?;
-        let (key, edit) = new.parts()?;
         let retention = self.flags.retention();
         let reading = move |c: &mut Connection<'_>| Base::none(c, &project, &key);
         let base = self.flags.store.read(Part::Configuration, reading).await?;
@@ -188,9 +190,9 @@ impl Segments {
         caller: &Caller,
         (project, key): (String, String),
         if_match: IfMatch,
-        input: SegmentInput,
+        edit: Edit,
     ) -> Result<SegmentView> {
-        Ok(self.change(caller, (project, key), if_match, input.edit()?).await?.view)
+        Ok(self.change(caller, (project, key), if_match, edit).await?.view)
     }
 
     /// Changes one of a segment's lists.
@@ -217,9 +219,9 @@ impl Segments {
         caller: &Caller,
         place: (String, String),
         if_match: IfMatch,
-        input: SegmentInput,
+        edit: Edit,
     ) -> Result<Preview> {
-        let (_, prepared, used_by) = self.prepared(caller, place, if_match, input.edit()?).await?;
+        let (_, prepared, used_by) = self.prepared(caller, place, if_match, edit).await?;
         let [included, excluded] = prepared.counts;
         Ok(Preview { included, excluded, changes: prepared.changes, used_by })
     }

@@ -112,7 +112,7 @@ on_both!(a_preview_is_refused_as_the_change_would_be, async |app| {
 });
 
 /// Lets an environment see these users.
-async fn see(app: &TestApp, environment: &str, users: std::ops::Range<usize>) {
+pub(super) async fn see(app: &TestApp, environment: &str, users: std::ops::Range<usize>) {
     app.clone().with_flag("seen").await;
     for user in users {
         let context = json!({"targetingKey": format!("user-{user}"), "country": "NO"});
@@ -121,7 +121,7 @@ async fn see(app: &TestApp, environment: &str, users: std::ops::Range<usize>) {
 }
 
 /// How many of the users that [`see`] has seen are served something else after `change`, by asking for each.
-async fn served(app: &TestApp, flag: &str, users: std::ops::Range<usize>) -> Vec<Value> {
+pub(super) async fn served(app: &TestApp, flag: &str, users: std::ops::Range<usize>) -> Vec<Value> {
     let mut served = Vec::new();
     for user in users {
         let context = json!({"targetingKey": format!("user-{user}")});
@@ -280,4 +280,5 @@ on_both!(new_values_move_as_announced, async |app| {
     let back = app.patch(&path, &json!({"archived": false})).any_version().await.expect(200);
     let recent = &back["environments"][DEVELOPMENT]["recent_users"];
     assert_eq!((&recent["moved"], &recent["moves"][0]["from"]), (&json!(30), &json!(null)));
+    assert_eq!(back["environments"][DEVELOPMENT]["moved"], 100_000);
 });

@@ -70,3 +70,26 @@ on_both!(that_are_hardly_json, async |app| {
     let answer = app.post(ALL, &json!({})).by(&app.keys(DEVELOPMENT).server).body(twice).await;
     assert_eq!(answer.problem(400, "invalid")["errorCode"], "INVALID_CONTEXT");
 });
+
+on_both!(a_context_does_not_say_how_much_there_is_to_do, async |app| {
+    let values: Vec<_> = (0..2_000).map(|at| format!("abz{at}")).collect();
+    let clauses = ["contains", "starts_with", "ends_with"]
+        .map(|op| json!({"attribute": "a", "op": op, "values": values, "ignore_case": true}));
+    let rule = json!({"id": "r", "clauses": [{"any": clauses}], "serve": {"variation": "on"}});
+    let whole = json!({"enabled": true, "off_variation": "off", "rules": [rule], "fallthrough": {"variation": "off"}});
+    let app = app.with_flag("feature.a").await;
+    app.configure(DEVELOPMENT, "feature.a", &whole).await.expect(200);
+    let (long, many) = ("ab".repeat(450_000), vec!["ABZ7"; 140_000]);
+    for (attribute, variant) in [
+        (json!("xABZ7"), "on"),
+        (json!(["x", "ABZ7"]), "on"),
+        (json!(long), "off"),
+        (json!(many), "off"),
+        (json!([long]), "off"),
+    ] {
+        let context = json!({"targetingKey": "u", "a": attribute});
+        assert_eq!(app.evaluate(DEVELOPMENT, "feature.a", &context).await.expect(200)["variant"], variant);
+        let all = app.post("/ofrep/v1/evaluate/flags", &json!({"context": context}));
+        assert_eq!(all.by(&app.keys(DEVELOPMENT).server).await.expect(200)["flags"][0]["variant"], variant);
+    }
+});

@@ -98,3 +98,94 @@ on_both!(segments_that_are_not_there_are_refused, async |app| {
     let refused = app.configure(DEVELOPMENT, "feature.a", &whole).await.faults();
     assert_eq!(refused, ["/configuration/rules/0/clauses/1/values/0"]);
 });
+
+on_both!(what_others_say_is_told_with_the_rest, async |app| {
+    let app = app.with_segment("a", &[]).await;
+    let rule = |id: &str, clauses: Value| json!({"id": id, "clauses": clauses});
+    app.post(SEGMENTS, &json!({"key": "b", "rules": [rule("r", json!([member_of("a")]))]})).await.expect(201);
+    let near = json!({"attribute": "x", "op": "near", "values": [1]});
+    let below = json!({"attribute": "x", "op": "lt", "values": ["y"]});
+    let rules = json!([
+        rule("r", json!([member_of("none"), near])),
+        rule("r", json!([below, member_of("b")])),
+        rule("s", json!([member_of("a")])),
+    ]);
+    let expected = [
+        "/included/0",
+        "/more",
+        "/name",
+        "/rules/0/clauses/0/values/0",
+        "/rules/0/clauses/1/op",
+        "/rules/1/clauses/0/values/0",
+        "/rules/1/clauses/1/values/0",
+        "/rules/1/id",
+        "/rules/2/clauses/0/values/0",
+    ];
+    let whole = json!({"name": "", "more": 1, "included": [""], "rules": rules});
+    for query in ["", "?preview=true"] {
+        let mut faults = app.put(&segment("a", query), &whole).any_version().await.faults();
+        faults.sort();
+        assert_eq!(faults, expected);
+    }
+    let mut new = whole.clone();
+    new["key"] = json!("a\0");
+    let faults = app.post(SEGMENTS, &new).await.faults();
+    assert_eq!(faults, ["/key", "/more"], "no store can look for it");
+    new["key"] = json!("A/b");
+    let mut faults = app.post(SEGMENTS, &new).await.faults();
+    faults.sort();
+    let of_new = [
+        "/included/0",
+        "/key",
+        "/more",
+        "/name",
+        "/rules/0/clauses/0/values/0",
+        "/rules/0/clauses/1/op",
+        "/rules/1/clauses/0/values/0",
+        "/rules/1/id",
+    ];
+    assert_eq!(faults, of_new);
+    let shown = app.get(&segment("a", "")).await.expect(200);
+    assert_eq!((&shown["version"], &shown["rules"]), (&json!(1), &json!([])));
+});
+
+on_both!(segments_lead_only_so_far, async |app| {
+    let exists = json!([{"clauses": [{"attribute": "x", "op": "exists"}]}]);
+    let naming = |keys: &[String]| {
+        let clauses: Vec<_> = keys.iter().map(|key| member_of(key)).collect();
+        json!([{"clauses": [{"any": clauses}]}])
+    };
+    let s = |at: usize| format!("s{at}");
+    app.post(SEGMENTS, &json!({"key": s(0), "rules": exists})).await.expect(201);
+    for at in 1..=20 {
+        app.post(SEGMENTS, &json!({"key": s(at), "rules": naming(&[s(at - 1)])})).await.expect(201);
+    }
+    let deeper = json!({"key": "s21", "rules": naming(&[s(20)])});
+    let refused = app.post(SEGMENTS, &deeper).await;
+    assert_eq!(refused.faults(), ["/rules"]);
+    assert!(refused.json()["errors"][0]["message"].as_str().unwrap().contains("21 levels of segments"), "{refused}");
+    // By what others make of it.
+    let lists = app.with_segment("list", &["u"]).await;
+    let whole = |rules: &Value| json!({"name": "s0", "rules": rules});
+    let app = lists;
+    app.put(&segment("s0", ""), &whole(&naming(&["list".to_owned()]))).any_version().await.expect(200);
+    app.post(SEGMENTS, &json!({"key": "leaf", "rules": exists})).await.expect(201);
+    let longer = naming(&["leaf".to_owned()]);
+    for query in ["", "?preview=true"] {
+        let refused = app.put(&segment("s0", query), &whole(&longer)).any_version().await;
+        assert_eq!(refused.faults(), ["/rules"], "s20 would lead too far");
+    }
+    // Each names two of the level below: 2, 6, 14, … evaluations.
+    let pair = |level: usize| [format!("p{level}a"), format!("p{level}b")];
+    for key in pair(0) {
+        app.post(SEGMENTS, &json!({"key": key, "rules": exists})).await.expect(201);
+    }
+    for level in 1..=8 {
+        for key in pair(level) {
+            app.post(SEGMENTS, &json!({"key": key, "rules": naming(&pair(level - 1))})).await.expect(201);
+        }
+    }
+    let refused = app.post(SEGMENTS, &json!({"key": "p9", "rules": naming(&pair(8))})).await;
+    assert_eq!(refused.faults(), ["/rules"]);
+    assert!(refused.json()["errors"][0]["message"].as_str().unwrap().contains("1022 evaluations"), "{refused}");
+});

@@ -156,13 +156,43 @@ fn lists() {
 
 #[test]
 fn long_lists_are_looked_through_once() {
-    let values: Vec<_> = (0..limits::CLAUSE_VALUES).map(|i| format!("value {i}")).collect();
-    let mut elements = vec![json!("another"); 200_000];
+    let values: Vec<_> = (0..limits::LIST_ELEMENTS / 2).map(|i| i.to_string()).collect();
+    let mut elements = vec![json!("another"); values.len()];
     elements.extend(values.iter().rev().map(|value| json!(value)));
     let clause = |values: &[String]| json!({"attribute": "a", "op": "all_of", "values": values});
     assert!(matches(clause(&values), json!({"a": elements})));
     elements.pop();
     assert!(!matches(clause(&values), json!({"a": elements})));
+}
+
+#[test]
+fn what_is_too_long_is_not_compared() {
+    let clause = |op: &str, values: Value, negate: bool| {
+        let all = json!({"attribute": "a", "op": op, "values": values, "negate": negate});
+        move |a: Value| matches(all.clone(), json!({"a": a}))
+    };
+    let text = |length: usize| json!("x".repeat(length));
+    let list = |elements: usize| json!(vec![1; elements]);
+    let (longest, most) = (limits::COMPARED_BYTES, limits::LIST_ELEMENTS);
+    for op in ["in", "starts_with", "ends_with", "contains", "matches"] {
+        let values = if op == "in" { text(longest) } else { json!("x") };
+        let [plain, negated] = [false, true].map(|negate| clause(op, json!([values]), negate));
+        assert!(plain(text(longest)) && !negated(text(longest)), "{op}");
+        assert!(!plain(text(longest + 1)) && !negated(text(longest + 1)), "{op}");
+        assert!(!plain(json!([text(longest), "x"])) && !negated(json!([text(longest), "x"])), "{op}");
+    }
+    for op in ["in", "eq", "any_of", "all_of"] {
+        let [plain, negated] = [false, true].map(|negate| clause(op, json!([1]), negate));
+        assert!(plain(list(most)) && !negated(list(most)), "{op}");
+        assert!(!plain(list(most + 1)) && !negated(list(most + 1)), "{op}");
+    }
+    let texts = |elements: usize| json!(vec!["1.2.3"; elements]);
+    for (op, value) in [("starts_with", "1"), ("contains", "2"), ("semver_eq", "1.2.3"), ("matches", "^1")] {
+        let clause = clause(op, json!([value]), false);
+        assert!(clause(texts(limits::READ_ELEMENTS)) && !clause(texts(limits::READ_ELEMENTS + 1)), "{op}");
+    }
+    assert!(clause("exists", json!([]), false)(list(most + 1)));
+    assert!(clause("size", json!([most + 1, most + 1]), false)(list(most + 1)));
 }
 
 #[test]

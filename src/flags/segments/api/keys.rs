@@ -11,7 +11,7 @@ use futures_util::stream;
 use serde::Deserialize;
 use utoipa::{IntoParams, OpenApi};
 
-use crate::access::{Caller, Role};
+use crate::access::Role;
 use crate::error::{Error, Result};
 use crate::flags::segments::lines::Lines;
 use crate::flags::segments::service::apart;
@@ -89,15 +89,8 @@ async fn get(
     request_body(content = String, content_type = "text/plain", example = "user-1\nuser-2\nuser-3\n"),
     responses((status = OK, body = KeysOutcome)),
 )]
-async fn replace(
-    Staff(caller): Staff,
-    segments: web::Data<Segments>,
-    path: web::Path<(String, String)>,
-    query: web::Query<Query>,
-    if_match: IfMatch,
-    body: Text,
-) -> Result<HttpResponse> {
-    change(&caller, &segments, path.into_inner(), &query, if_match, (body, Edit::replace)).await
+async fn replace(asked: Asked) -> Result<HttpResponse> {
+    change(asked, Edit::replace).await
 }
 
 /// Adds keys to one of a segment's lists.
@@ -111,15 +104,8 @@ async fn replace(
     request_body(content = String, content_type = "text/plain", example = "user-4\n"),
     responses((status = OK, body = KeysOutcome)),
 )]
-async fn add(
-    Staff(caller): Staff,
-    segments: web::Data<Segments>,
-    path: web::Path<(String, String)>,
-    query: web::Query<Query>,
-    if_match: IfMatch,
-    body: Text,
-) -> Result<HttpResponse> {
-    change(&caller, &segments, path.into_inner(), &query, if_match, (body, Edit::add)).await
+async fn add(asked: Asked) -> Result<HttpResponse> {
+    change(asked, Edit::add).await
 }
 
 /// Removes keys from one of a segment's lists.
@@ -133,25 +119,18 @@ async fn add(
     request_body(content = String, content_type = "text/plain", example = "user-4\n"),
     responses((status = OK, body = KeysOutcome)),
 )]
-async fn remove(
-    Staff(caller): Staff,
-    segments: web::Data<Segments>,
-    path: web::Path<(String, String)>,
-    query: web::Query<Query>,
-    if_match: IfMatch,
-    body: Text,
-) -> Result<HttpResponse> {
-    change(&caller, &segments, path.into_inner(), &query, if_match, (body, Edit::remove)).await
+async fn remove(asked: Asked) -> Result<HttpResponse> {
+    change(asked, Edit::remove).await
 }
 
+/// What a change of a list is asked with.
+type Asked = (Staff, web::Data<Segments>, web::Path<(String, String)>, web::Query<Query>, IfMatch, Text);
+
 async fn change(
-    caller: &Caller,
-    segments: &Segments,
-    place: (String, String),
-    query: &Query,
-    if_match: IfMatch,
-    (body, edit): (Text, fn(KeyList, Keys) -> Edit),
+    (Staff(caller), segments, place, query, if_match, body): Asked,
+    edit: fn(KeyList, Keys) -> Edit,
 ) -> Result<HttpResponse> {
+    let place = place.into_inner();
     let read = async |body: &mut Text| {
         let list = named(query.list.as_deref())?;
         let preview = yes_or_no("/preview", query.preview.as_deref())?;
@@ -162,9 +141,9 @@ async fn change(
     let (list, preview, keys) = body.read(read).await?;
     let change = (list, edit(list, keys));
     let outcome: KeysOutcome = if preview {
-        segments.preview_keys(caller, place, if_match, change).await?
+        segments.preview_keys(&caller, place, if_match, change).await?
     } else {
-        segments.change_keys(caller, place, if_match, change).await?
+        segments.change_keys(&caller, place, if_match, change).await?
     };
     Ok(tagged(HttpResponse::Ok(), outcome.version, &outcome))
 }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::openapi::OpenApi as Document;
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
-use super::{NewSegment, Preview, SegmentInput, SegmentView, Segments};
+use super::{Edit, NewSegment, Preview, SegmentInput, SegmentView, Segments};
 use crate::error::Result;
 use crate::http::{Json, Page, Paging, caller::Staff, tagged, yes_or_no};
 use crate::version::{IfMatch, RequiredIfMatch};
@@ -91,8 +91,8 @@ async fn create(
     path: web::Path<String>,
     body: Json,
 ) -> Result<HttpResponse> {
-    let new = body.read_then(NewSegment::checked)?;
-    let created = segments.create(&caller, path.into_inner(), new).await?;
+    let ((key, edit), faults) = body.read_with(NewSegment::edit)?;
+    let created = segments.create(&caller, path.into_inner(), (key, Edit { faults, ..edit })).await?;
     Ok(tagged(HttpResponse::Created(), created.version, &created))
 }
 
@@ -137,12 +137,13 @@ async fn put(
     if_match: IfMatch,
     body: Json,
 ) -> Result<HttpResponse> {
-    let input = body.read_then(SegmentInput::checked)?;
+    let (edit, faults) = body.read_with(SegmentInput::edit)?;
+    let edit = Edit { faults, ..edit };
     if yes_or_no("/preview", query.preview.as_deref())? {
-        let preview = segments.preview(&caller, path.into_inner(), if_match, input).await?;
+        let preview = segments.preview(&caller, path.into_inner(), if_match, edit).await?;
         return Ok(HttpResponse::Ok().json(Outcome::Preview(preview)));
     }
-    let changed = segments.put(&caller, path.into_inner(), if_match.required()?, input).await?;
+    let changed = segments.put(&caller, path.into_inner(), if_match.required()?, edit).await?;
     Ok(tagged(HttpResponse::Ok(), changed.version, &Outcome::Segment(changed)))
 }
 
