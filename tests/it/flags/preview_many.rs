@@ -94,7 +94,11 @@ on_both!(an_archive_of_many_moves_as_announced, async |app| {
             let here = &item["environments"][DEVELOPMENT];
             assert_eq!(here["moved"], 100_000);
             let moves = json!([{"from": "off", "to": null, "users": 20}]);
-            assert_eq!(here["recent_users"], json!({"seen": 20, "moved": 20, "moves": moves}), "{flag}");
+            assert_eq!(
+                here["recent_users"],
+                json!({"seen": 20, "moved": 20, "uncertain": 0, "moves": moves}),
+                "{flag}"
+            );
             assert!(here["summary"].as_str().unwrap().contains("their services' own defaults"), "{here}");
             assert_eq!(item["environments"][PRODUCTION]["recent_users"]["seen"], 0);
         }

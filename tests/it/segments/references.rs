@@ -76,7 +76,7 @@ on_both!(flags_behind_flags_move_as_announced, async |app| {
     let whole = json!({"name": "Beta", "included": names, "rules": []});
     let as_whole = app.put(&segment("beta", "?preview=true"), &whole).any_version().await.expect(200);
     assert_eq!(by_keys["used_by"], as_whole["used_by"]);
-    let moves = json!({"seen": 10, "moved": 2, "moves": [{"from": "off", "to": "on", "users": 2}]});
+    let moves = json!({"seen": 10, "moved": 2, "uncertain": 0, "moves": [{"from": "off", "to": "on", "users": 2}]});
     let used = |flag: &str| json!({"flag": flag, "environment": DEVELOPMENT, "recent_users": moves});
     let behind =
         |flag: &str| json!({"flag": flag, "environment": DEVELOPMENT, "by_prerequisite": true, "recent_users": moves});
