@@ -15,12 +15,16 @@ use serde_json::Value;
 use crate::error::{Error, Result};
 use crate::input::{self, Faults};
 
-/// Largest body, in bytes.
+/// Largest body, in bytes, where a route has no [`BodyLimit`] of its own.
 const LIMIT: usize = 1 << 20;
 /// How much of a body over the limit is read and thrown away, so that the client gets to read the answer.
 pub(super) const DRAIN: usize = 16 << 20;
 /// How long a body may take to arrive.
 const DEADLINE: Duration = Duration::from_secs(30);
+
+/// Largest body of a resource that has it among its data, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct BodyLimit(pub usize);
 
 /// A JSON body, read whole within the limits; null when there is none.
 #[derive(Debug)]
@@ -70,10 +74,11 @@ impl FromRequest for JsonText {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let declared = content_type(request);
+        let limit = request.app_data::<BodyLimit>().map_or(LIMIT, |limit| limit.0);
         let payload = payload.take();
         Box::pin(async move {
             // The body is read before it is refused, or the client might not see the answer.
-            let body = whole(payload, LIMIT).await?;
+            let body = whole(payload, limit).await?;
             if !body.is_empty() {
                 declared?;
             }

@@ -26,7 +26,7 @@ use actix_web::http::header;
 use actix_web::{HttpResponse, HttpResponseBuilder};
 use serde::Serialize;
 
-pub use body::{Json, JsonText};
+pub use body::{BodyLimit, Json, JsonText};
 pub use form::Form;
 pub use paging::{Page, Paging};
 pub use session::{PageCaller, Posted};

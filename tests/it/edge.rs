@@ -38,6 +38,21 @@ on_both!(a_body_up_to_a_mebibyte_is_read, async |app| {
     app.post(FLAGS, &json!({})).body(flag_of(MIB + 1)).await.problem(413, "too_large");
 });
 
+on_both!(as_many_targets_as_there_may_be_fit_into_a_body, async |app| {
+    let app = app.with_flag("feature.a").await;
+    let key = |user: usize| format!("{user:08x}-0000-4000-8000-000000000000");
+    let keys: Vec<_> = (0..100_000).map(key).collect();
+    let targets = json!({"enabled": true, "off_variation": "off", "fallthrough": {"variation": "off"},
+        "targets": [{"variation": "on", "keys": keys}]});
+    let configured = app.configure(DEVELOPMENT, "feature.a", &targets).await.expect(200);
+    let again = app.configure(DEVELOPMENT, "feature.a", &configured["configuration"]).await.expect(200);
+    assert_eq!(again["configuration"], configured["configuration"]);
+    for (user, value) in [(0, true), (99_999, true), (100_000, false)] {
+        let context = json!({"targetingKey": key(user)});
+        assert_eq!(app.evaluate(DEVELOPMENT, "feature.a", &context).await.expect(200)["value"], value);
+    }
+});
+
 on_both!(the_answer_to_a_large_body_can_be_read, async |app| {
     let app = app.with_flag("feature.a").await;
     let large = || flag_of(5 * MIB);

@@ -7,16 +7,19 @@ use utoipa::{IntoParams, OpenApi, ToSchema};
 use crate::access::Caller;
 use crate::error::Result;
 use crate::flags::{ConfigurationDocument, Configured, Flags, Place, Preview, RolloutInput, Wanted};
-use crate::http::{Json, caller::Staff, tagged, yes_or_no};
+use crate::http::{BodyLimit, Json, caller::Staff, tagged, yes_or_no};
 use crate::version::{IfMatch, RequiredIfMatch};
 
 /// `F`.
 pub(super) const F: &str = "/projects/{project}/environments/{environment}/flags/{flag}";
 
+/// Holds as many individual targets as there may be, by keys of the length of a UUID.
+const LIMIT: BodyLimit = BodyLimit(4 << 20);
+
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     let under = |rest: &str| web::resource(format!("{F}{rest}"));
     config
-        .service(under("").get(get).put(put).patch(patch))
+        .service(under("").app_data(LIMIT).get(get).put(put).patch(patch))
         .service(under("/enable").put(enable))
         .service(under("/disable").put(disable))
         .service(under("/rollout").put(rollout))
