@@ -1,6 +1,8 @@
 //! Reading a JSON document into a type, naming every fault at once with its JSON Pointer.
 
-use std::collections::BTreeMap;
+mod places;
+
+use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 
 use bellwether_core::Fault;
@@ -11,6 +13,10 @@ use deserr::{
 use serde_json::Value;
 
 use crate::error::{Error, Result};
+use places::Places;
+
+/// Most faults that are told of one document: whoever has more sees enough to go on.
+pub const TOLD: usize = 1_000;
 
 /// All that is wrong with a document.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -76,23 +82,23 @@ fn read_rest<T: Deserr<Faults>>(document: Value) -> (Option<T>, Vec<Fault>) {
         Ok(_) => {}
         Err(more) => add(&mut faults, more.0),
     }
-    (without(&mut rest, &faults), faults)
+    // What has that many is hardly worth a look at the rest.
+    let read = if faults.len() < TOLD { without(&mut rest, &faults) } else { None };
+    (read, faults)
 }
 
 /// What is said of a member that was left out, or of what it belongs to, may just follow from that.
 fn add_unrelated(faults: &mut Vec<Fault>, more: Vec<Fault>) {
-    let follows = |more: &Fault| faults.iter().any(|known| related(&known.pointer, &more.pointer));
-    let more: Vec<_> = more.into_iter().filter(|fault| !follows(fault)).collect();
-    faults.extend(more);
+    let known: Places = faults.iter().map(|fault| fault.pointer.as_str()).collect();
+    faults.extend(more.into_iter().filter(|fault| !known.relate(&fault.pointer)));
+    faults.truncate(TOLD);
 }
 
-/// Adds what is not said of the same place already.
+/// Adds what is not said of the same place already, up to [`TOLD`].
 pub fn add(faults: &mut Vec<Fault>, more: impl IntoIterator<Item = Fault>) {
-    for fault in more {
-        if faults.iter().all(|known| known.pointer != fault.pointer) {
-            faults.push(fault);
-        }
-    }
+    let mut known: HashSet<_> = faults.iter().map(|fault| fault.pointer.clone()).collect();
+    faults.extend(more.into_iter().filter(|fault| known.insert(fault.pointer.clone())));
+    faults.truncate(TOLD);
 }
 
 /// A fault for each text and each name of a member with a U+0000 in it, which PostgreSQL keeps no text with.
@@ -126,10 +132,10 @@ fn without<T: Deserr<Faults>>(document: &mut Value, faults: &[Fault]) -> Option<
     let mut wrong: Vec<String> = faults.iter().map(|fault| fault.pointer.clone()).collect();
     // Each round takes something out, a member or what it belongs to.
     loop {
-        let mut removed: Vec<&str> = Vec::new();
+        let mut removed = Places::default();
         for pointer in &wrong {
-            if !removed.iter().any(|gone| related(gone, pointer)) {
-                removed.push(remove(document, pointer)?);
+            if !removed.relate(pointer) {
+                removed.insert(remove(document, pointer)?);
             }
         }
         match deserr::deserialize::<T, _, Faults>(document.clone()) {
@@ -151,12 +157,6 @@ fn remove<'p>(document: &mut Value, pointer: &'p str) -> Option<&'p str> {
         at = parent;
     }
     None
-}
-
-/// Whether one pointer leads to the other's place or through it.
-fn related(a: &str, b: &str) -> bool {
-    let (short, long) = if a.len() <= b.len() { (a, b) } else { (b, a) };
-    long.strip_prefix(short).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// An object whose members are all of one type. Unlike the reader's own maps it refuses a member of another type.
@@ -293,96 +293,4 @@ pub fn merge_patch(target: &mut Value, patch: Value) {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use serde_json::json;
-
-    #[derive(Debug, Deserr)]
-    #[deserr(error = Faults, deny_unknown_fields)]
-    #[expect(dead_code, reason = "only read")]
-    struct Outer {
-        name: String,
-        count: u32,
-        inner: Vec<Inner>,
-    }
-
-    #[derive(Debug, Deserr)]
-    #[deserr(error = Faults, deny_unknown_fields)]
-    #[expect(dead_code, reason = "only read")]
-    struct Inner {
-        share: f64,
-    }
-
-    #[test]
-    fn every_fault_is_named_at_once() {
-        let document = json!({"count": -1, "inner": [{"share": "x"}, {"share": 1, "a/b": 2}], "more": 1});
-        let Err(Error::Invalid(mut faults)) = read::<Outer>(document) else { panic!() };
-        faults.sort_by(|a, b| a.pointer.cmp(&b.pointer));
-        let pointers: Vec<_> = faults.iter().map(|f| f.pointer.as_str()).collect();
-        assert_eq!(pointers, ["/count", "/inner/0/share", "/inner/1/a~1b", "/more", "/name"]);
-    }
-
-    #[test]
-    fn what_can_not_be_read_does_not_hide_the_rest() {
-        #[derive(Deserr)]
-        #[deserr(error = Faults, deny_unknown_fields)]
-        struct Shares {
-            #[deserr(default)]
-            note: String,
-            #[deserr(default)]
-            tags: Vec<String>,
-            shares: Members<u32>,
-        }
-        let make = |read: Shares| {
-            let mut faults = Vec::new();
-            if read.shares.0.values().sum::<u32>() != 10 {
-                faults.push(Fault::new("/shares", "sum to 10"));
-            }
-            if read.note.is_empty() || !read.tags.is_empty() {
-                faults.push(Fault::new("/note", "is needed, and no tags"));
-            }
-            Error::unless_empty(faults)
-        };
-        let pointers = |document: Value| match read_then(document, make) {
-            Err(Error::Invalid(faults)) => faults.into_iter().map(|fault| fault.pointer).collect::<Vec<_>>(),
-            other => panic!("{other:?}"),
-        };
-        assert!(read_then(json!({"note": "x", "shares": {"a": 3, "b": 7}}), make).is_ok());
-        assert_eq!(pointers(json!({"shares": {"a": 3}, "x": 1})), ["/x", "/shares", "/note"]);
-        let wrong = json!({"shares": {"a": 10, "b": "7", "c/d": -1}});
-        assert_eq!(pointers(wrong), ["/shares/b", "/shares/c~1d", "/note"], "the sum may be wrong for that alone");
-        assert_eq!(pointers(json!({"note": 3, "shares": {}})), ["/note", "/shares"]);
-        assert_eq!(pointers(json!({"tags": [3, "x", 4], "shares": {}})), ["/tags/0", "/tags/2", "/shares", "/note"]);
-        assert_eq!(pointers(json!({"shares": [1]})), ["/shares"]);
-        assert_eq!(pointers(json!(7)), [""]);
-    }
-
-    #[test]
-    fn texts_that_no_store_keeps_are_refused() {
-        #[derive(Debug, Deserr)]
-        #[deserr(error = Faults, deny_unknown_fields)]
-        #[expect(dead_code, reason = "only read")]
-        struct Anything {
-            name: String,
-            count: u32,
-            rest: Value,
-        }
-        let document =
-            json!({"name": "a\0", "count": "x", "rest": {"b": ["fine", "\0"], "c\0/": 1, "d": {"\0": "\0"}}});
-        for outcome in [read::<Anything>(document.clone()), read_then(document, Ok::<Anything, Error>)] {
-            let Err(Error::Invalid(faults)) = outcome else { panic!() };
-            let mut pointers: Vec<_> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
-            pointers.sort_unstable();
-            pointers.dedup();
-            assert_eq!(pointers, ["/count", "/name", "/rest/b/1", "/rest/c\0~1", "/rest/d/\0"]);
-        }
-        assert!(read::<Anything>(json!({"name": "a\u{1}", "count": 1, "rest": "\\u0000"})).is_ok());
-    }
-
-    #[test]
-    fn a_merge_patch_replaces_and_removes() {
-        let mut target = json!({"a": {"b": 1, "c": 2}, "d": [1]});
-        merge_patch(&mut target, json!({"a": {"b": null, "e": {"f": null}}, "d": 3}));
-        assert_eq!(target, json!({"a": {"c": 2, "e": {}}, "d": 3}));
-    }
-}
+mod tests;

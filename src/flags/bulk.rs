@@ -143,6 +143,13 @@ impl BulkInput {
         if tags.iter().all(|(_, tags)| tags.is_empty()) {
             faults.push(Fault::new("/add", "give tags to `add`, to `remove`, or both"));
         }
+        let long = tags.into_iter().filter(|(_, tags)| tags.len() > TAGS);
+        let long: Vec<_> =
+            long.map(|(name, _)| Fault::new(format!("/{name}"), format!("at most {TAGS} tags"))).collect();
+        if !long.is_empty() {
+            faults.extend(long);
+            return faults;
+        }
         for (index, tag) in self.add.iter().enumerate() {
             if !(1..=TAG_LENGTH).contains(&tag.chars().count()) {
                 faults.push(Fault::new(format!("/add/{index}"), format!("has 1 to {TAG_LENGTH} characters")));

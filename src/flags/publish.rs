@@ -15,6 +15,7 @@ use super::segments::{self, Delta};
 use super::store::{self, ConfigurationRecord, FlagRecord};
 use crate::db::Connection;
 use crate::error::{Error, Result};
+use crate::input;
 use crate::projects::{self, Environment};
 
 /// A committed change of an environment, serialized once for every subscriber.
@@ -76,9 +77,7 @@ pub(super) fn faults(
     let served = served(flag, &ConfigurationRecord { configuration, ..record.clone() });
     let named = references::faults(connection, flag, record.environment_id, &served)?;
     let mut faults = compiled(served, prefix);
-    let named = named.into_iter().map(|fault| place(fault, prefix));
-    let new: Vec<_> = named.filter(|named| faults.iter().all(|fault| fault.pointer != named.pointer)).collect();
-    faults.extend(new);
+    input::add(&mut faults, named.into_iter().map(|fault| place(fault, prefix)));
     Ok(faults)
 }
 

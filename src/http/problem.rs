@@ -98,7 +98,7 @@ pub struct Problem<'p> {
     instance: &'p str,
     /// The id under which the server logged the request.
     request_id: &'p str,
-    /// Every fault of the request at once.
+    /// Every fault of the request at once, up to a thousand.
     #[schema(value_type = Vec<Fault>)]
     errors: &'p [Fault],
 }

@@ -84,6 +84,7 @@ impl Counts {
         let mut left = None;
         counts.variations.rcu(|all| {
             let mut all = Vec::clone(all);
+            left = None;
             if find(&all).is_none() {
                 let oldest = all.iter().enumerate().min_by_key(|(_, counter)| counter.last.load(Ordering::Relaxed));
                 let oldest = oldest.map(|(at, _)| at).filter(|_| all.len() >= VARIATIONS);

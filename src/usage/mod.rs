@@ -107,11 +107,6 @@ impl Usage {
         self.inner.of(environment)
     }
 
-    /// Counts an evaluation of a flag that the environment has. Neither waits nor asks the store.
-    pub fn evaluated(&self, environment: i64, flag: &str, variation: &str, now: DateTime<Utc>) {
-        self.of(environment).evaluated(flag, variation, now);
-    }
-
     /// Notes that something was evaluated for this targeting key. Neither waits nor asks the store.
     pub fn seen(&self, environment: i64, targeting_key: &str, now: DateTime<Utc>) {
         self.of(environment).seen(targeting_key, now);

@@ -11,6 +11,7 @@ use crate::{Assignment, Context, ErrorCode, Evaluation, FALLTHROUGH, Now, Reason
 /// What an explanation calls the places that are neither a rule nor the fallthrough.
 const OFF: &str = "off";
 const TARGETS: &str = "targets";
+const LAYER: &str = "layer";
 
 /// How deep prerequisites of prerequisites, and segments in segments, are followed.
 const DEPTH: u32 = 64;
@@ -214,7 +215,11 @@ impl<'s, 'c, T: Trace> Evaluator<'s, 'c, T> {
 
     fn in_layer(&mut self, layer: &CompiledLayer) -> Result<bool, ErrorCode> {
         let mut buffer = KeyBuffer::default();
-        let key = self.bucketing_key(&layer.by, &mut buffer)?;
+        let key = self.bucketing_key(&layer.by, &mut buffer);
+        if key.is_err() {
+            self.trace.unplaced(LAYER, &layer.by);
+        }
+        let key = key?;
         let bucket = layer.salt.bucket(key);
         let inside = layer.ranges.iter().any(|(from, to)| (*from..*to).contains(&bucket));
         self.trace.layer(&Placed { key, salt: &layer.salt, bucket }, inside);

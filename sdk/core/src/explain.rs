@@ -10,7 +10,9 @@ use crate::evaluate::Evaluator;
 use crate::trace::{Membership, Outcome, Placed, Trace};
 use crate::{Condition, Context, ErrorCode, Flag, Now, Operator, Reason, State};
 
-/// How many elements of a list of a context are told.
+/// How many steps are told, those within others included.
+const STEPS: usize = 10_000;
+/// How many elements of a list are told, of a context's or of a clause's values.
 const SHOWN: usize = 20;
 /// How many letters of a text of a context are told.
 const SHOWN_LETTERS: usize = 256;
@@ -44,7 +46,8 @@ pub struct Explanation {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub arm: Option<String>,
     /// What was looked at, in order. Each has a `step`: `kill_switch`, `prerequisite`, `target`, `rule`, `layer`,
-    /// `split` or `serve`. What was `found` in the context is cut where it is long.
+    /// `split` or `serve`. What was `found` in the context is cut where it is
+    /// long, and after ten thousand steps no more are told.
     #[cfg_attr(feature = "schema", schema(value_type = Vec<Object>))]
     pub steps: Vec<Value>,
 }
@@ -53,7 +56,8 @@ impl State {
     /// What [`State::evaluate`] says, and why: the same code, watched.
     #[must_use]
     pub fn explain(&self, key: &str, context: &Context, now: Now) -> Explanation {
-        let mut evaluator = Evaluator::new(self, context, now, Story { state: self, frames: vec![Frame::default()] });
+        let mut evaluator =
+            Evaluator::new(self, context, now, Story { state: self, frames: vec![Frame::default()], left: STEPS });
         let result = match self.flag(key) {
             None => Err(ErrorCode::FlagNotFound),
             Some(entry) => evaluator.flag(entry.flag()),
@@ -82,6 +86,8 @@ impl State {
 struct Story<'s> {
     state: &'s State,
     frames: Vec<Frame>,
+    /// Steps that may still be told.
+    left: usize,
 }
 
 /// Something that is being looked at, and what was told of it so far.
@@ -120,6 +126,8 @@ impl Story<'_> {
     }
 
     fn tell(&mut self, step: Value) {
+        let Some(left) = self.left.checked_sub(1) else { return };
+        self.left = left;
         if let Some(frame) = self.frames.last_mut() {
             frame.told.push(step);
         }
@@ -158,7 +166,7 @@ impl Story<'_> {
     }
 }
 
-/// What stands for a value of a context. It is told again with each clause that looks at it, so a large one is cut.
+/// What stands for a value of a context, or for a clause's values. It is told again with each clause that looks at it, so a large one is cut.
 fn clipped(value: &Value) -> Value {
     let Value::Array(elements) = value else { return clipped_element(value) };
     let mut shown: Vec<_> = elements.iter().take(SHOWN).map(clipped_element).collect();
@@ -249,7 +257,8 @@ impl Trace for Story<'_> {
             Some(Condition::Clause(clause)) => clause,
             _ => return self.open(json!({})),
         };
-        let mut about = json!({"attribute": clause.attribute, "op": clause.op, "values": clause.values});
+        let values = clipped(&Value::Array(clause.values));
+        let mut about = json!({"attribute": clause.attribute, "op": clause.op, "values": values});
         if clause.negate {
             about = with(about, json!({"negate": true}));
         }

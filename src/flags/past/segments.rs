@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use bellwether_core::bucket::{KeyBuffer, key_of};
-use bellwether_core::{Condition, Context, KeyList, Keys, Operator, Segment, SegmentEntry, Value};
+use bellwether_core::{Condition, Context, KeyList, Keys, Operator, Segment, SegmentEntry, Value, limits};
 
 use super::scene::{Object, Past, Stop};
 use crate::error::{Error, Result};
@@ -31,10 +31,12 @@ pub(super) fn asks(clauses: &[Condition]) -> Vec<Ask> {
     clauses.flat_map(|clause| clause.values.iter().filter_map(|value| named(&clause.attribute, value))).collect()
 }
 
-/// The keys that an attribute of a context stands for: each element of a list is one.
+/// The keys that an attribute of a context stands for: each element of a list is one, but a list that is too long is in
+/// no segment.
 fn keys(context: &Context, attribute: &str) -> Vec<String> {
     let key = |value: &Value| key_of(value, &mut KeyBuffer::default()).map(str::to_owned);
     match context.get(attribute) {
+        Some(Value::Array(elements)) if elements.len() > limits::READ_ELEMENTS => Vec::new(),
         Some(Value::Array(elements)) => elements.iter().filter_map(key).collect(),
         found => found.and_then(key).into_iter().collect(),
     }

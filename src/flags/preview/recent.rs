@@ -45,7 +45,7 @@ pub struct Dependent {
     pub recent_users: RecentMoves,
 }
 
-/// Most users times flags that are evaluated for one answer: a fraction of a second.
+/// Most users times flags that are evaluated for one flag's change: a fraction of a second.
 const EVALUATIONS: usize = 200_000;
 
 /// Who moves from what to what, of those looked at.

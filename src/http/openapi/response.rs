@@ -33,7 +33,11 @@ const PROBLEMS: [(u16, &str, &str); 12] = [
     (404, "NotFound", "There is no such thing, as far as the caller may know."),
     (409, "Conflict", "The state of things does not allow it now."),
     (412, "StaleVersion", "`If-Match` names another version; `ETag` is the one at hand."),
-    (413, "TooLarge", "The body is larger than 1 MiB; 4 MiB for a flag's configuration, and what the operation names for a segment's keys."),
+    (
+        413,
+        "TooLarge",
+        "The body is larger than 1 MiB; 4 MiB for a flag's configuration, and what the operation names for a segment's keys.",
+    ),
     (415, "UnsupportedMediaType", "The body is of another content type: it is JSON, or what the operation names."),
     (422, "Invalid", "The request is understood and breaks rules; `errors` names each."),
     (428, "PreconditionRequired", "`If-Match` is required."),

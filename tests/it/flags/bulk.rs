@@ -80,6 +80,9 @@ on_both!(one_that_can_not_be_changed_stops_all, async |app| {
     let b = app.get(&flag("b")).await.expect(200);
     let tag = json!({"action": "tag", "flags": ["a", "b"], "add": ["more"]});
     assert_eq!(bulk(&app, &tag).await.faults(), ["/flags/1"]);
+    let too_many: Vec<_> = (0..51).map(|n| format!("t{n}")).collect();
+    let tag_many = json!({"action": "tag", "flags": ["a"], "add": too_many, "remove": too_many});
+    assert_eq!(bulk(&app, &tag_many).await.faults(), ["/add", "/remove"]);
     let nowhere = json!({"action": "enable", "flags": ["a"], "environment": "nowhere"});
     bulk(&app, &nowhere).await.problem(404, "not_found");
     app.post("/api/v1/projects/other/flags:bulk", &tag).await.problem(404, "not_found");

@@ -1,0 +1,103 @@
+use super::*;
+use serde_json::json;
+
+#[derive(Debug, Deserr)]
+#[deserr(error = Faults, deny_unknown_fields)]
+#[expect(dead_code, reason = "only read")]
+struct Outer {
+    name: String,
+    count: u32,
+    inner: Vec<Inner>,
+}
+
+#[derive(Debug, Deserr)]
+#[deserr(error = Faults, deny_unknown_fields)]
+#[expect(dead_code, reason = "only read")]
+struct Inner {
+    share: f64,
+}
+
+#[test]
+fn every_fault_is_named_at_once() {
+    let document = json!({"count": -1, "inner": [{"share": "x"}, {"share": 1, "a/b": 2}], "more": 1});
+    let Err(Error::Invalid(mut faults)) = read::<Outer>(document) else { panic!() };
+    faults.sort_by(|a, b| a.pointer.cmp(&b.pointer));
+    let pointers: Vec<_> = faults.iter().map(|f| f.pointer.as_str()).collect();
+    assert_eq!(pointers, ["/count", "/inner/0/share", "/inner/1/a~1b", "/more", "/name"]);
+}
+
+#[test]
+fn what_can_not_be_read_does_not_hide_the_rest() {
+    #[derive(Deserr)]
+    #[deserr(error = Faults, deny_unknown_fields)]
+    struct Shares {
+        #[deserr(default)]
+        note: String,
+        #[deserr(default)]
+        tags: Vec<String>,
+        shares: Members<u32>,
+    }
+    let make = |read: Shares| {
+        let mut faults = Vec::new();
+        if read.shares.0.values().sum::<u32>() != 10 {
+            faults.push(Fault::new("/shares", "sum to 10"));
+        }
+        if read.note.is_empty() || !read.tags.is_empty() {
+            faults.push(Fault::new("/note", "is needed, and no tags"));
+        }
+        Error::unless_empty(faults)
+    };
+    let pointers = |document: Value| match read_then(document, make) {
+        Err(Error::Invalid(faults)) => faults.into_iter().map(|fault| fault.pointer).collect::<Vec<_>>(),
+        other => panic!("{other:?}"),
+    };
+    assert!(read_then(json!({"note": "x", "shares": {"a": 3, "b": 7}}), make).is_ok());
+    assert_eq!(pointers(json!({"shares": {"a": 3}, "x": 1})), ["/x", "/shares", "/note"]);
+    let wrong = json!({"shares": {"a": 10, "b": "7", "c/d": -1}});
+    assert_eq!(pointers(wrong), ["/shares/b", "/shares/c~1d", "/note"], "the sum may be wrong for that alone");
+    assert_eq!(pointers(json!({"note": 3, "shares": {}})), ["/note", "/shares"]);
+    assert_eq!(pointers(json!({"tags": [3, "x", 4], "shares": {}})), ["/tags/0", "/tags/2", "/shares", "/note"]);
+    assert_eq!(pointers(json!({"shares": [1]})), ["/shares"]);
+    assert_eq!(pointers(json!(7)), [""]);
+}
+
+#[test]
+fn texts_that_no_store_keeps_are_refused() {
+    #[derive(Debug, Deserr)]
+    #[deserr(error = Faults, deny_unknown_fields)]
+    #[expect(dead_code, reason = "only read")]
+    struct Anything {
+        name: String,
+        count: u32,
+        rest: Value,
+    }
+    let document = json!({"name": "a\0", "count": "x", "rest": {"b": ["fine", "\0"], "c\0/": 1, "d": {"\0": "\0"}}});
+    for outcome in [read::<Anything>(document.clone()), read_then(document, Ok::<Anything, Error>)] {
+        let Err(Error::Invalid(faults)) = outcome else { panic!() };
+        let mut pointers: Vec<_> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
+        pointers.sort_unstable();
+        pointers.dedup();
+        assert_eq!(pointers, ["/count", "/name", "/rest/b/1", "/rest/c\0~1", "/rest/d/\0"]);
+    }
+    assert!(read::<Anything>(json!({"name": "a\u{1}", "count": 1, "rest": "\\u0000"})).is_ok());
+}
+
+#[test]
+fn a_merge_patch_replaces_and_removes() {
+    let mut target = json!({"a": {"b": 1, "c": 2}, "d": [1]});
+    merge_patch(&mut target, json!({"a": {"b": null, "e": {"f": null}}, "d": 3}));
+    assert_eq!(target, json!({"a": {"c": 2, "e": {}}, "d": 3}));
+}
+
+#[test]
+fn a_document_of_faults_is_answered_with_some() {
+    let many = json!({"name": "n", "count": 1, "inner": vec![0; 200_000]});
+    let Err(Error::Invalid(faults)) = read_then::<Outer, ()>(many, |_| Ok(())) else { panic!("no faults") };
+    assert_eq!(faults.len(), TOLD);
+    let more = (0..200_000).map(|i| Fault::new(format!("/x/{i}"), "wrong"));
+    let mut known: Vec<_> = more.clone().take(10).collect();
+    add(&mut known, more.clone());
+    assert_eq!((known.len(), known[TOLD - 1].pointer.as_str()), (TOLD, "/x/999"));
+    add_unrelated(&mut known, more.collect());
+    assert_eq!(known.len(), TOLD);
+}
