@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, Utc};
 
+use super::secret::{Digest, digest_of};
 use super::store::{CredentialRow, UserRow};
 use super::{Actor, CredentialKind, Grant, Role};
 use crate::db::Timestamp;
@@ -11,7 +12,7 @@ use crate::db::Timestamp;
 /// Every live credential by the hash of its secret, ready to answer for a caller. Immutable: a change makes another.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Table {
-    by_hash: hashbrown::HashMap<String, Arc<Known>>,
+    by_hash: hashbrown::HashMap<Digest, Arc<Known>>,
     /// Those of all client keys together.
     origins: Origins,
 }
@@ -55,7 +56,7 @@ impl Table {
     pub(super) fn of(rows: Vec<CredentialRow>, users: &HashMap<String, UserRow>, before: &Self) -> Self {
         let mut table = Self::default();
         for row in rows {
-            let hash = row.hash.clone();
+            let Some(hash) = digest_of(&row.hash) else { continue };
             if let Some(mut known) = Known::of(row, users) {
                 if let Some(earlier) = before.by_hash.get(&hash) {
                     known.used = earlier.used.clone();
@@ -66,17 +67,17 @@ impl Table {
         table
     }
 
-    pub(super) fn get(&self, hash: &str, now: DateTime<Utc>) -> Option<&Arc<Known>> {
+    pub(super) fn get(&self, hash: &Digest, now: DateTime<Utc>) -> Option<&Arc<Known>> {
         self.by_hash.get(hash).filter(|known| !known.expired(now))
     }
 
     /// With this credential, in place of one of its id.
-    pub(super) fn with(&self, hash: &str, mut known: Known) -> Self {
+    pub(super) fn with(&self, hash: Digest, mut known: Known) -> Self {
         let mut table = self.without(&known.id);
-        if let Some(earlier) = self.by_hash.get(hash) {
+        if let Some(earlier) = self.by_hash.get(&hash) {
             known.used = earlier.used.clone();
         }
-        table.insert(hash.to_owned(), known);
+        table.insert(hash, known);
         table
     }
 
@@ -85,12 +86,12 @@ impl Table {
         let mut table = Self::default();
         for (hash, known) in self.by_hash.iter().filter(|(_, known)| known.id != id) {
             table.origins.add(&known.origins);
-            table.by_hash.insert(hash.clone(), known.clone());
+            table.by_hash.insert(*hash, known.clone());
         }
         table
     }
 
-    fn insert(&mut self, hash: String, known: Known) {
+    fn insert(&mut self, hash: Digest, known: Known) {
         self.origins.add(&known.origins);
         self.by_hash.insert(hash, Arc::new(known));
     }

@@ -127,7 +127,10 @@ impl Access {
             let live = credential.revoked_at.is_none();
             let row = live.then(|| credential.to_row().ok()).flatten();
             match row.and_then(|row| Known::of(row, &HashMap::new())) {
-                Some(known) => table.with(credential.hash(), known),
+                Some(known) => match secret::digest_of(credential.hash()) {
+                    Some(hash) => table.with(hash, known),
+                    None => table.without(&credential.id),
+                },
                 None => table.without(&credential.id),
             }
         });
@@ -152,7 +155,7 @@ impl Access {
     /// [`Error::Unauthenticated`] when the token is unknown, revoked or expired.
     pub fn authenticate(&self, token: &Secret, origin: Origin) -> Result<Caller> {
         let (known, now) = (self.known.load(), clock::now());
-        let known = known.get(&token.hash(), now);
+        let known = known.get(&token.digest(), now);
         let known = known.ok_or(Error::Unauthenticated("the credential is unknown, revoked or expired"))?;
         known.touch(now);
         Ok(Caller { actor: known.actor.clone(), grant: known.grant, origin })
@@ -164,7 +167,7 @@ impl Access {
     /// [`Error::Unauthenticated`] when the token is unknown, revoked or expired, or is a session's, which opens pages only.
     pub fn grant(&self, token: &Secret) -> Result<Grant> {
         let (known, now) = (self.known.load(), clock::now());
-        let known = known.get(&token.hash(), now);
+        let known = known.get(&token.digest(), now);
         let known = known.ok_or(Error::Unauthenticated("the credential is unknown, revoked or expired"))?;
         known.touch(now);
         if known.actor.kind == CredentialKind::Session.name() {
@@ -175,14 +178,14 @@ impl Access {
 
     /// Whether `token` still opens anything.
     pub fn is_live(&self, token: &Secret) -> bool {
-        self.known.load().get(&token.hash(), clock::now()).is_some()
+        self.known.load().get(&token.digest(), clock::now()).is_some()
     }
 
     /// Whether a page of `origin` may read answers to requests with `token`: that is for each client key to say.
     /// Without a credential that is known, whether it may with any.
     pub fn allows_origin(&self, token: Option<&Secret>, origin: &str) -> bool {
         let table = self.known.load();
-        let known = token.and_then(|token| table.get(&token.hash(), clock::now()));
+        let known = token.and_then(|token| table.get(&token.digest(), clock::now()));
         known.map_or(table.origins(), |known| &known.origins).allows(origin)
     }
 }

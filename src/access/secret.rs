@@ -2,8 +2,16 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use sha2::{Digest, Sha256};
+use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
+
+/// SHA-256 of a secret.
+pub(super) type Digest = [u8; 32];
+
+/// The digest that a stored hash stands for.
+pub(super) fn digest_of(hash: &str) -> Option<Digest> {
+    URL_SAFE_NO_PAD.decode(hash).ok()?.try_into().ok()
+}
 
 /// A token or password that is never printed, logged or stored as it is.
 #[derive(Clone, PartialEq, Eq)]
@@ -25,7 +33,12 @@ impl Secret {
     ///
     /// A look-up by this hash takes the same time whatever the secret nearly was.
     pub fn hash(&self) -> String {
-        URL_SAFE_NO_PAD.encode(Sha256::digest(self.0.as_bytes()))
+        URL_SAFE_NO_PAD.encode(self.digest())
+    }
+
+    /// What [`Secret::hash`] writes as text.
+    pub(super) fn digest(&self) -> Digest {
+        Sha256::digest(self.0.as_bytes()).into()
     }
 
     /// A secret that follows from this one for another purpose, and from which this one does not follow.

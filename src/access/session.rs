@@ -47,7 +47,7 @@ impl Access {
     /// # Errors
     /// When the store does not answer.
     pub async fn log_out(&self, caller: &Caller, token: &Secret) -> Result<()> {
-        let Some(id) = self.known.load().get(&token.hash(), clock::now()).map(|known| known.id.clone()) else {
+        let Some(id) = self.known.load().get(&token.digest(), clock::now()).map(|known| known.id.clone()) else {
             return Ok(());
         };
         let caller = caller.clone();

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
 use bellwether_core::message::FromServer;
-use bellwether_core::{Change, Counts, Entry, RawValue, SegmentEntry, Snapshot, State};
+use bellwether_core::{Asked, Change, Counts, Entry, RawValue, SegmentEntry, Snapshot, State};
 use tokio::sync::{Notify, broadcast};
 
 use super::encoding::Encoded;
@@ -47,6 +47,7 @@ pub struct Served {
     pub state: State,
     encoded: OnceLock<Encoded>,
     by_key: OnceLock<Vec<Arc<Entry>>>,
+    asked: OnceLock<Asked>,
 }
 
 /// What a reader that was away is to do.
@@ -60,7 +61,7 @@ pub enum CatchUp {
 
 impl Served {
     fn new(state: State) -> Self {
-        Self { state, encoded: OnceLock::new(), by_key: OnceLock::new() }
+        Self { state, encoded: OnceLock::new(), by_key: OnceLock::new(), asked: OnceLock::new() }
     }
 
     /// Every flag, ordered by key; put in order once per revision.
@@ -70,6 +71,11 @@ impl Served {
             entries.sort_unstable_by(|a, b| a.flag().key().cmp(b.flag().key()));
             entries
         })
+    }
+
+    /// The attributes that flags ask for; gathered once per revision.
+    pub fn asked(&self) -> &Asked {
+        self.asked.get_or_init(|| self.state.asked())
     }
 
     /// Names the state: epoch and revision.

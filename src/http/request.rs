@@ -8,7 +8,7 @@ use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{StatusCode, Uri};
 use actix_web::middleware::Next;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse};
-use uuid::Uuid;
+use uuid::{NoContext, Timestamp, Uuid};
 
 use super::cors::Sharing;
 use super::page;
@@ -49,7 +49,7 @@ impl RequestId {
 
     fn random() -> Self {
         let mut buffer = Uuid::encode_buffer();
-        let text = Uuid::now_v7().hyphenated().encode_lower(&mut buffer);
+        let text = Uuid::new_v7(Timestamp::now(NoContext)).hyphenated().encode_lower(&mut buffer);
         // Hexadecimal digits and hyphens may stand in a head.
         Self(HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("unknown")))
     }

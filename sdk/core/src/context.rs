@@ -1,9 +1,10 @@
 use std::fmt;
 
-use serde::de::{MapAccess, Visitor};
+use serde::de::DeserializeSeed as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
 
+use crate::asked::ContextSeed;
 use crate::print::Print;
 
 /// The attribute that names whom an evaluation is for, by OpenFeature's name.
@@ -30,7 +31,7 @@ pub struct Context {
 
 /// An attribute.
 #[derive(Clone, Debug, PartialEq)]
-struct Held {
+pub(crate) struct Held {
     name: String,
     value: Value,
     /// Of the value, if that is a string.
@@ -38,6 +39,9 @@ struct Held {
 }
 
 impl Context {
+    /// How many attributes are usual.
+    pub(crate) const FEW: usize = FEW;
+
     /// A context for the user, device or other unit `targeting_key`.
     pub fn new(targeting_key: impl Into<String>) -> Self {
         Self::default().set(TARGETING_KEY, targeting_key.into())
@@ -105,7 +109,7 @@ impl Context {
     }
 
     /// From attributes in any order; of those with one name the last counts.
-    fn of(mut all: Vec<(Print, Held)>) -> Self {
+    pub(crate) fn of(mut all: Vec<(Print, Held)>) -> Self {
         all.sort_by(|(a, one), (b, other)| a.cmp(b).then_with(|| one.name.cmp(&other.name)));
         all.dedup_by(|next, kept| {
             let same = next.1.name == kept.1.name;
@@ -147,7 +151,7 @@ impl Context {
 }
 
 impl Held {
-    fn new((name, value): (String, Value)) -> (Print, Self) {
+    pub(crate) fn new((name, value): (String, Value)) -> (Print, Self) {
         (Print::of(&name), Self { print: Print::of_value(&value), name, value })
     }
 }
@@ -198,6 +202,11 @@ impl Attribute {
         let mut parts = path.split('/').map(|part| part.replace("~1", "/").replace("~0", "~").into());
         let name: Box<str> = parts.next().unwrap_or_default();
         Self { print: Print::of(&name), name, form: Form::Pointer(parts.collect()) }
+    }
+
+    /// The name in the context: a pointer's first part.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// The value in `context`; none when it is not there or null.
@@ -253,25 +262,7 @@ impl From<Map<String, Value>> for Context {
 
 impl<'de> Deserialize<'de> for Context {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Attributes;
-
-        impl<'de> Visitor<'de> for Attributes {
-            type Value = Context;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("an object of attributes")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Context, A::Error> {
-                let mut all = Vec::with_capacity(FEW);
-                while let Some(attribute) = map.next_entry()? {
-                    all.push(Held::new(attribute));
-                }
-                Ok(Context::of(all))
-            }
-        }
-
-        deserializer.deserialize_map(Attributes)
+        ContextSeed(None).deserialize(deserializer)
     }
 }
 

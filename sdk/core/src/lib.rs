@@ -8,6 +8,7 @@
 //! Nothing here does I/O, reads a clock, or panics: server, SDK and command line run the same code.
 
 pub mod allocation;
+mod asked;
 pub mod bucket;
 mod clause;
 mod compile;
@@ -40,6 +41,7 @@ mod value;
 mod version;
 pub mod window;
 
+pub use asked::{Asked, ContextSeed};
 pub use clause::{Clause, Condition};
 pub use compiled::CompiledFlag;
 pub use context::{Context, TARGETING_KEY};

@@ -63,7 +63,8 @@ pub(super) async fn evaluate(
     body: JsonText,
 ) -> Result<HttpResponse> {
     let SdkKey { environment, from_client } = caller;
-    let context = context(&body.0)?;
+    // The answer's tag stands for the whole context.
+    let context = context(&body.0, None)?;
     let environment = flags.live().environment(environment)?;
     let served = environment.served();
     let revision = served.state.revision();

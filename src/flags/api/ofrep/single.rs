@@ -31,9 +31,9 @@ pub(super) async fn evaluate(
     body: JsonText,
 ) -> Result<HttpResponse> {
     let SdkKey { environment, from_client } = caller;
-    let context = context(&body.0)?;
     let environment = flags.live().environment(environment)?;
     let served = environment.served();
+    let context = context(&body.0, Some(served.asked()))?;
     let key = path.as_str();
     environment.count_evaluations(1);
     let entry = served.state.flag(key).ok_or(ErrorCode::FlagNotFound);
