@@ -147,13 +147,12 @@ mod tests {
         names.sort_unstable();
         assert_eq!(names, ["address", "company", "country", "device", "plan", "targetingKey"]);
 
-        let text =
-            r#"{"targetingKey":"u","company":"c","age":1e999,"name":"\ud800","address":{"a/b":"x"},"plan":null}"#;
+        let text = r#"{"targetingKey":"u","company":"c","age":1e999,"name":"\ud800","address":{"a/b":"x"},"plan":null,"device":"d"}"#;
         let read = |asked| ContextSeed(asked).deserialize(&mut serde_json::Deserializer::from_str(text));
         let context = read(Some(&asked)).unwrap();
         let mut held: Vec<_> = context.attributes().map(|(name, _)| name).collect();
         held.sort_unstable();
-        assert_eq!(held, ["address", "company", "plan", "targetingKey"]);
+        assert_eq!(held, ["address", "company", "device", "plan", "targetingKey"]);
         assert_eq!(context.get("/address/a~1b"), Some(&json!("x")));
         assert!(state.evaluate("a", &context, Now::At(0)).is_ok());
         assert!(read(None).is_err(), "no float is that large");
