@@ -251,7 +251,7 @@ fn listen(
 pub fn routes(config: &mut web::ServiceConfig, services: Services, metrics: Metrics, draining: Draining) {
     let fleet = services.fleet.clone();
     let reach = ReachSource::new(move |environment, revision| {
-        let Reach { applied, connected, last } = fleet.reach(environment, revision);
+        let Reach { applied, connected, last, .. } = fleet.reach(environment, revision);
         Reached { applied, connected, last }
     });
     let canaries = services.canaries.clone();
@@ -302,6 +302,7 @@ pub fn routes(config: &mut web::ServiceConfig, services: Services, metrics: Metr
                 .configure(audit::api::routes)
                 .configure(measurements::api::routes)
                 .configure(canary::api::routes)
+                .configure(stream::propagation::routes)
                 .configure(stream::api::routes),
         )
         .default_service(web::to(request::no_such_path));

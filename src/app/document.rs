@@ -93,6 +93,13 @@ fn parts() -> Vec<Part> {
             flags::api::sdk_document(),
         ),
         part("SDKs", "", Callers::Servers, API, stream::api::Document::openapi()),
+        part(
+            "Fleet",
+            "Which instance has which revision.",
+            Callers::Staff,
+            API,
+            stream::propagation::Document::openapi(),
+        ),
         part("SDKs", "", Callers::Servers, API, measurements::api::Document::openapi()),
         part(
             "Evaluation",

@@ -147,6 +147,12 @@ impl Collector for Gauges {
         });
         let about = ("streams_connected", "SDK instances connected to this server");
         family(&mut encoder, about, MetricType::Gauge, connected)?;
+        let rejections = places().map(|(place, environment)| {
+            let rejections = fleet.rejections(environment.id());
+            (place, ConstCounter::new(rejections))
+        });
+        let about = ("stream_changes_rejected", "Changes that SDK instances refused: worth an alarm");
+        family(&mut encoder, about, MetricType::Counter, rejections)?;
         let pools = store.pools();
         let labels = |pool: &crate::db::PoolState| PoolLabels { database: pool.database, access: pool.access };
         let open = pools.iter().map(|pool| (labels(pool), ConstGauge::new(i64::from(pool.connections))));

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use arc_swap::ArcSwap;
 use bellwether_core::message::FromServer;
 use bellwether_core::{Asked, Change, Counts, Entry, RawValue, SegmentEntry, Snapshot, State};
+use chrono::{DateTime, Utc};
 use tokio::sync::{Notify, broadcast};
 
 use super::encoding::Encoded;
@@ -292,6 +293,12 @@ impl LiveEnvironment {
         }
     }
 
+    /// When a revision was made; none where that is not in memory: it is long ago, or from before the start.
+    pub fn made_at(&self, revision: u64) -> Option<DateTime<Utc>> {
+        let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
+        recent.iter().rev().find(|change| change.revision == revision)?.at
+    }
+
     /// The environment's id.
     pub fn id(&self) -> i64 {
         self.id
@@ -356,5 +363,5 @@ fn published(environment: i64, (revision, message, hash): store::Kept) -> Result
         _ => return Err(Error::internal("the outbox holds something other than a change")),
     };
     let (segments, versions) = (Vec::new(), Vec::new());
-    Ok(Arc::new(Published { environment, revision, hash, message, resync, segments, versions }))
+    Ok(Arc::new(Published { environment, revision, at: None, hash, message, resync, segments, versions }))
 }

@@ -7,12 +7,15 @@ use bellwether_core::{
     Change, CompiledFlag, Entry, Fault, Flag, ObjectKind, RawValue, Refusal, SegmentEntry, digest, state_hash,
 };
 
+use chrono::{DateTime, Utc};
+
 use super::Configuration;
 use super::history::Cause;
 use super::live::KEPT_CHANGES;
 use super::references;
 use super::segments::{self, Delta};
 use super::store::{self, ConfigurationRecord, FlagRecord};
+use crate::clock;
 use crate::db::Connection;
 use crate::error::{Error, Result};
 use crate::input;
@@ -25,6 +28,8 @@ pub struct Published {
     pub environment: i64,
     /// The revision it leads to.
     pub revision: u64,
+    /// When it was made, just before its commit. Of a change that was read back: none.
+    pub at: Option<DateTime<Utc>>,
     /// The hash of the state it leads to.
     pub hash: String,
     /// The stream's message, to the letter.
@@ -44,8 +49,8 @@ impl Published {
             return self;
         }
         let (hash, message, versions) = (self.hash.clone(), self.message.clone(), self.versions.clone());
-        let Self { environment, revision, resync, .. } = *self;
-        Arc::new(Self { environment, revision, hash, message, resync, segments: Vec::new(), versions })
+        let Self { environment, revision, at, resync, .. } = *self;
+        Arc::new(Self { environment, revision, at, hash, message, resync, segments: Vec::new(), versions })
     }
 }
 
@@ -182,6 +187,6 @@ pub(super) fn publish_with(
         store::keep_version(connection, record, revision, cause)?;
     }
     let versions = records.iter().map(|record| (record.flag_id, record.version)).collect();
-    let segments = delta.compiled.clone();
-    Ok(Arc::new(Published { environment, revision, hash, message, resync, segments, versions }))
+    let (segments, at) = (delta.compiled.clone(), Some(clock::now()));
+    Ok(Arc::new(Published { environment, revision, at, hash, message, resync, segments, versions }))
 }

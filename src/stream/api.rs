@@ -102,7 +102,10 @@ async fn converse(parts: Parts, mut session: Session, mut incoming: AggregatedMe
         }
     };
     let Ok(Some(hello)) = hello else { return close(session, CloseCode::Policy, "say hello first").await };
-    let membership = parts.fleet.join(parts.environment, &hello);
+    let Ok(live) = parts.flags.live().environment(parts.environment) else {
+        return close(session, CloseCode::Error, "the server failed").await;
+    };
+    let membership = parts.fleet.join(live, &hello);
     let (environment, application, instance) = (parts.environment, &hello.application, &hello.instance);
     tracing::debug!(environment, application, instance, "an SDK connected");
     let (code, why) = talk(&parts, &hello, &membership, &mut session, &mut incoming).await;
@@ -203,6 +206,7 @@ fn report(membership: &Membership, text: &str, environment: i64, hello: &Hello) 
         Ok(FromSdk::Rejected { revision, error }) => {
             let (application, instance) = (&hello.application, &hello.instance);
             tracing::warn!(environment, application, instance, revision, error, "an SDK rejected a change");
+            membership.rejected(revision, &error);
         }
         _ => {}
     }

@@ -1,17 +1,25 @@
 use std::collections::HashMap;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use bellwether_core::message::Hello;
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
+use super::receipts::{Receipts, Report};
 use crate::clock;
+use crate::flags::LiveEnvironment;
+
+/// Longest name that an instance gives of itself, in characters.
+const NAME: usize = 200;
+/// Longest reason for a rejection, in characters.
+const REASON: usize = 1_000;
 
 /// A connected SDK.
 #[derive(Clone, Debug)]
 pub struct Instance {
-    /// The environment it is connected to.
-    pub environment: i64,
+    /// Tells it from others of the same names.
+    pub id: u64,
     /// The service's name.
     pub application: String,
     /// The process.
@@ -22,10 +30,23 @@ pub struct Instance {
     pub connected_at: DateTime<Utc>,
     /// The revision it last reported to have in use, and when the report came.
     pub applied: Option<(u64, DateTime<Utc>)>,
+    /// The change it last refused, unless it has that revision in use by now.
+    pub rejected: Option<Rejection>,
+}
+
+/// A change that an instance refused; it stays on what it had.
+#[derive(Clone, Debug)]
+pub struct Rejection {
+    /// The revision.
+    pub revision: u64,
+    /// Why.
+    pub error: String,
+    /// When it said so.
+    pub at: DateTime<Utc>,
 }
 
 /// How far a revision has got.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Reach {
     /// Connected instances that have it, or a later one.
     pub applied: usize,
@@ -33,88 +54,167 @@ pub struct Reach {
     pub connected: usize,
     /// When the last of those that have it reported so.
     pub last: Option<DateTime<Utc>>,
+    /// Milliseconds until half of the instances that were connected at the time had it; known of the latest revisions.
+    pub p50: Option<f64>,
+    /// The same of 99 %.
+    pub p99: Option<f64>,
 }
 
 /// The SDK instances that are connected to this node.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Fleet {
     inner: Arc<Inner>,
 }
 
 struct Inner {
-    instances: RwLock<HashMap<u64, Instance>>,
+    environments: RwLock<HashMap<i64, Arc<Crowd>>>,
+    joined: AtomicU64,
     reports: watch::Sender<u64>,
+}
+
+/// The instances of one environment.
+#[derive(Default)]
+struct Crowd {
+    members: Mutex<Members>,
+    rejections: AtomicU64,
+}
+
+#[derive(Default)]
+struct Members {
+    instances: HashMap<u64, Instance>,
+    receipts: Receipts,
 }
 
 /// An instance's place in the fleet, given up when dropped.
 pub(super) struct Membership {
     fleet: Fleet,
+    crowd: Arc<Crowd>,
+    environment: Arc<LiveEnvironment>,
     id: u64,
 }
 
-impl Default for Fleet {
+impl Default for Inner {
     fn default() -> Self {
-        let inner = Inner { instances: RwLock::default(), reports: watch::Sender::new(0) };
-        Self { inner: Arc::new(inner) }
+        Self { environments: RwLock::default(), joined: AtomicU64::new(0), reports: watch::Sender::new(0) }
     }
 }
 
 impl Fleet {
     /// Takes in an instance that has said hello.
-    pub(super) fn join(&self, environment: i64, hello: &Hello) -> Membership {
-        let applied = hello.have.as_ref().map(|have| (have.revision, clock::now()));
+    pub(super) fn join(&self, environment: Arc<LiveEnvironment>, hello: &Hello) -> Membership {
+        let (id, now) = (self.inner.joined.fetch_add(1, Ordering::Relaxed), clock::now());
         let instance = Instance {
-            environment,
-            application: hello.application.clone(),
-            instance: hello.instance.clone(),
-            sdk: hello.sdk.clone(),
-            connected_at: clock::now(),
-            applied,
+            id,
+            application: cut(&hello.application, NAME),
+            instance: cut(&hello.instance, NAME),
+            sdk: cut(&hello.sdk, NAME),
+            connected_at: now,
+            applied: hello.have.as_ref().map(|have| (have.revision, now)),
+            rejected: None,
         };
-        let mut id = 0;
-        self.inner.reports.send_modify(|count| {
-            *count += 1;
-            id = *count;
-        });
-        self.inner.instances.write().unwrap_or_else(PoisonError::into_inner).insert(id, instance);
-        Membership { fleet: self.clone(), id }
+        let crowd = self.crowd(environment.id());
+        crowd.members().instances.insert(id, instance);
+        self.tell();
+        Membership { fleet: self.clone(), crowd, environment, id }
     }
 
     /// How far `revision` of an environment has got.
     pub fn reach(&self, environment: i64, revision: u64) -> Reach {
-        let instances = self.inner.instances.read().unwrap_or_else(PoisonError::into_inner);
-        let mut reach = Reach::default();
-        for instance in instances.values().filter(|instance| instance.environment == environment) {
-            reach.connected += 1;
+        let Some(crowd) = self.known(environment) else { return Reach::default() };
+        let members = crowd.members();
+        let mut reach = Reach { connected: members.instances.len(), ..Reach::default() };
+        for instance in members.instances.values() {
             if let Some((_, at)) = instance.applied.filter(|(applied, _)| *applied >= revision) {
                 reach.applied += 1;
                 reach.last = reach.last.max(Some(at));
             }
         }
+        let delays = members.receipts.delays(revision);
+        reach.p50 = delays.and_then(|delays| delays.quantile(0.5));
+        reach.p99 = delays.and_then(|delays| delays.quantile(0.99));
         reach
+    }
+
+    /// The connected instances of an environment, by application, instance and id.
+    pub fn instances(&self, environment: i64) -> Vec<Instance> {
+        let known = self.known(environment);
+        let mut all: Vec<_> =
+            known.map(|crowd| crowd.members().instances.values().cloned().collect()).unwrap_or_default();
+        all.sort_by(|a: &Instance, b| (&a.application, &a.instance, a.id).cmp(&(&b.application, &b.instance, b.id)));
+        all
+    }
+
+    /// How many changes of an environment instances have refused since the start.
+    pub fn rejections(&self, environment: i64) -> u64 {
+        self.known(environment).map(|crowd| crowd.rejections.load(Ordering::Relaxed)).unwrap_or_default()
     }
 
     /// Changes whenever an instance comes, goes or reports.
     pub fn reports(&self) -> watch::Receiver<u64> {
         self.inner.reports.subscribe()
     }
+
+    fn known(&self, environment: i64) -> Option<Arc<Crowd>> {
+        self.inner.environments.read().unwrap_or_else(PoisonError::into_inner).get(&environment).cloned()
+    }
+
+    fn crowd(&self, environment: i64) -> Arc<Crowd> {
+        self.known(environment).unwrap_or_else(|| {
+            let mut all = self.inner.environments.write().unwrap_or_else(PoisonError::into_inner);
+            all.entry(environment).or_default().clone()
+        })
+    }
+
+    fn tell(&self) {
+        self.inner.reports.send_modify(|count| *count += 1);
+    }
+}
+
+impl Crowd {
+    fn members(&self) -> MutexGuard<'_, Members> {
+        // No code that holds the lock can leave them half done.
+        self.members.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Membership {
     /// Notes what the instance reports to have in use.
     pub(super) fn applied(&self, revision: u64) {
-        let mut instances = self.fleet.inner.instances.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(instance) = instances.get_mut(&self.id) {
-            instance.applied = Some((revision, clock::now()));
+        // What was never made can't be in use.
+        if revision > self.environment.served().state.revision() {
+            return;
         }
-        drop(instances);
-        self.fleet.inner.reports.send_modify(|count| *count += 1);
+        let now = clock::now();
+        let Members { instances, receipts } = &mut *self.crowd.members();
+        if let Some(instance) = instances.get_mut(&self.id) {
+            let before = instance.applied.map(|(before, _)| before);
+            let report = Report { connected_at: instance.connected_at, before, revision, at: now };
+            receipts.take(report, |revision| self.environment.made_at(revision));
+            instance.applied = Some((revision, now));
+            instance.rejected = instance.rejected.take().filter(|rejected| rejected.revision > revision);
+        }
+        self.fleet.tell();
+    }
+
+    /// Notes that the instance refused a change.
+    pub(super) fn rejected(&self, revision: u64, error: &str) {
+        self.crowd.rejections.fetch_add(1, Ordering::Relaxed);
+        let rejection = Rejection { revision, error: cut(error, REASON), at: clock::now() };
+        if let Some(instance) = self.crowd.members().instances.get_mut(&self.id) {
+            instance.rejected = Some(rejection);
+        }
+        self.fleet.tell();
     }
 }
 
 impl Drop for Membership {
     fn drop(&mut self) {
-        self.fleet.inner.instances.write().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
-        self.fleet.inner.reports.send_modify(|count| *count += 1);
+        self.crowd.members().instances.remove(&self.id);
+        self.fleet.tell();
     }
+}
+
+/// At most so many characters.
+fn cut(text: &str, most: usize) -> String {
+    text.chars().take(most).collect()
 }

@@ -15,6 +15,7 @@ mod deploy;
 mod document;
 mod edge;
 mod flags;
+mod fleet;
 mod harness;
 mod measurements;
 mod metrics;

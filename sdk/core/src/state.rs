@@ -38,6 +38,12 @@ impl Entry {
         &self.flag
     }
 
+    /// SHA-256 of its JSON as sent.
+    #[must_use]
+    pub fn digest(&self) -> &str {
+        &self.digest
+    }
+
     /// The flag as it was sent.
     ///
     /// # Errors

@@ -31,6 +31,8 @@ const ROWS: [&[&str]; 5] = [
         "listEnvironments",
         "createEnvironment",
         "getEnvironment",
+        "getPropagation",
+        "listInstances",
         "changeEnvironment",
         "deleteEnvironment",
         "listFlags",
