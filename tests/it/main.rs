@@ -26,6 +26,7 @@ mod projects;
 mod readme;
 mod routes;
 mod sdk;
+mod sdk_apart;
 mod secrets;
 mod seed;
 mod segments;

@@ -1,11 +1,15 @@
 use std::fmt;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use bellwether_core::{Snapshot, State};
 use thiserror::Error;
 use tokio::runtime::Handle;
 use uuid::Uuid;
 
 use crate::Client;
+use crate::cache::{self, Cache};
+use crate::client::Parts;
 use crate::endpoint::Endpoint;
 use crate::shared::Identity;
 
@@ -13,7 +17,11 @@ use crate::shared::Identity;
 const NAME_LENGTH: usize = 256;
 /// What the first reconnection is spread over, unless set.
 const RECONNECT_WITHIN: Duration = Duration::from_secs(10);
-/// The most that it can be spread over.
+/// How often flags are polled, unless set.
+const POLL_EVERY: Duration = Duration::from_secs(30);
+/// The least time between two polls.
+const SHORTEST_POLL: Duration = Duration::from_secs(1);
+/// The most that either can be set to.
 const LONGEST_RECONNECT: Duration = Duration::from_secs(3_600);
 
 /// Settings of a [`Client`].
@@ -24,6 +32,17 @@ pub struct ClientBuilder {
     application: String,
     instance: Option<String>,
     reconnect_within: Duration,
+    poll_every: Duration,
+    cache_dir: Option<PathBuf>,
+    bootstrap: Option<Bootstrap>,
+    offline: bool,
+}
+
+/// Flags to begin with.
+#[derive(Clone)]
+enum Bootstrap {
+    Json(String),
+    File(PathBuf),
 }
 
 /// Why a client could not be made. A server that can't be reached is no reason: the client goes on trying.
@@ -47,6 +66,9 @@ pub enum ConnectError {
     /// The background tasks need a tokio runtime, and this thread is in none.
     #[error("no tokio runtime is running here; connect from within one")]
     NoRuntime,
+    /// The flags to begin with can't be used.
+    #[error("the flags to begin with can't be used: {0}")]
+    Bootstrap(String),
     /// TLS or HTTP could not be set up.
     #[error("the connection can't be set up: {0}")]
     Setup(String),
@@ -60,7 +82,17 @@ impl ConnectError {
 
 impl ClientBuilder {
     pub(crate) fn new(url: String, key: String) -> Self {
-        Self { url, key, application: "unknown".to_owned(), instance: None, reconnect_within: RECONNECT_WITHIN }
+        Self {
+            url,
+            key,
+            application: "unknown".to_owned(),
+            instance: None,
+            reconnect_within: RECONNECT_WITHIN,
+            poll_every: POLL_EVERY,
+            cache_dir: None,
+            bootstrap: None,
+            offline: false,
+        }
     }
 
     /// Names the service, the same for all its instances; `unknown` unless set.
@@ -87,20 +119,95 @@ impl ClientBuilder {
         self
     }
 
+    /// How often the flags are asked for while the stream can't be had, on average; 30 s unless set, a second to an hour.
+    #[must_use]
+    pub fn poll_every(mut self, time: Duration) -> Self {
+        self.poll_every = time.clamp(SHORTEST_POLL, LONGEST_RECONNECT);
+        self
+    }
+
+    /// Keeps the flags in use in a file in this directory, one for each server and key, and starts with what is there: so
+    /// a process that starts while the server is away has the last flags. Nowhere unless set.
+    ///
+    /// The directory is made when it is not there. The file can be read by this user alone; one that is not as it was
+    /// written is left, with a warning.
+    #[must_use]
+    pub fn cache_dir(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.cache_dir = Some(directory.into());
+        self
+    }
+
+    /// Starts with these flags, as `GET /api/v1/snapshot` answers them, unless newer ones are in the cache; the server's
+    /// take their place when they arrive.
+    #[must_use]
+    pub fn bootstrap_json(mut self, snapshot: impl Into<String>) -> Self {
+        self.bootstrap = Some(Bootstrap::Json(snapshot.into()));
+        self
+    }
+
+    /// As [`bootstrap_json`](Self::bootstrap_json), from a file.
+    #[must_use]
+    pub fn bootstrap_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.bootstrap = Some(Bootstrap::File(path.into()));
+        self
+    }
+
+    /// Makes a client that never connects: it serves the flags it begins with, or defaults, and records nothing. It needs
+    /// no runtime, and neither URL nor key are looked at, but for the cache, which belongs to them.
+    #[must_use]
+    pub fn offline(mut self) -> Self {
+        self.offline = true;
+        self
+    }
+
     /// Starts the client. It returns at once and connects in the background, again and again until it succeeds.
     ///
     /// The tasks run on the current tokio runtime, which must have I/O and time enabled, as it has by default.
     ///
     /// # Errors
-    /// [`ConnectError`] when the URL, the key or a name can't be used or no runtime is running.
+    /// [`ConnectError`] when the URL, the key, a name or the flags to begin with can't be used or no runtime is running.
     pub fn connect(self) -> Result<Client, ConnectError> {
+        let cache = self.cache_dir.map(|directory| Cache::new(directory, &self.url, &self.key));
+        let flags = newer(cache.as_ref().and_then(cached), self.bootstrap.map(bootstrapped).transpose()?);
+        if self.offline {
+            return Ok(Client::offline(flags));
+        }
         let endpoint = Endpoint::new(&self.url, &self.key)?;
         let identity = Identity {
             application: name("application", self.application)?,
             instance: name("instance", self.instance.unwrap_or_else(|| Uuid::new_v4().to_string()))?,
         };
         let runtime = Handle::try_current().map_err(|_| ConnectError::NoRuntime)?;
-        Ok(Client::start(&runtime, endpoint, identity, self.reconnect_within))
+        let (reconnect_within, poll_every) = (self.reconnect_within, self.poll_every);
+        Ok(Client::start(&runtime, Parts { endpoint, identity, reconnect_within, poll_every, cache }, flags))
+    }
+}
+
+/// What is in the cache. What can't be used is as good as nothing.
+fn cached(cache: &Cache) -> Option<State> {
+    cache.load().unwrap_or_else(|error| {
+        tracing::warn!(%error, "the flags kept on disk are not used");
+        None
+    })
+}
+
+fn bootstrapped(from: Bootstrap) -> Result<State, ConnectError> {
+    let failed = |error: String| ConnectError::Bootstrap(error);
+    let text = match from {
+        Bootstrap::Json(text) => text.into_bytes(),
+        Bootstrap::File(path) => cache::read(&path).map_err(|error| failed(format!("{}: {error}", path.display())))?,
+    };
+    let snapshot: Snapshot = serde_json::from_slice(&text).map_err(|error| failed(error.to_string()))?;
+    State::from_snapshot(snapshot).map_err(|refusal| failed(refusal.to_string()))
+}
+
+/// The newer of the two; the cache's where they can't be compared, as it has come from the server itself.
+fn newer(cached: Option<State>, given: Option<State>) -> Option<State> {
+    match (cached, given) {
+        (Some(cached), Some(given)) if cached.epoch() == given.epoch() && cached.revision() < given.revision() => {
+            Some(given)
+        }
+        (cached, given) => cached.or(given),
     }
 }
 

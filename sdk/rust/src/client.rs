@@ -1,19 +1,22 @@
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use bellwether_core::{Context, ErrorCode, State, Value};
+use bellwether_core::{Context, Entry, ErrorCode, State, Value};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::timeout;
 
+use crate::cache::{self, Cache};
 use crate::endpoint::Endpoint;
-use crate::evaluate::{FlagValue, Found, evaluate};
+use crate::evaluate::{FlagValue, Found, evaluate, evaluate_any};
+use crate::poll::Poller;
 use crate::sender::{Command, Sender};
 use crate::shared::{Identity, Shared};
 use crate::stream::Stream;
-use crate::{ClientBuilder, Detail, Scope};
+use crate::{ClientBuilder, Detail, FlagsChanged, Scope, Subscription, TestData};
 
 /// The flags of one environment, kept up to date in the background.
 ///
@@ -34,8 +37,18 @@ struct Inner {
 }
 
 struct Tasks {
-    stream: JoinHandle<()>,
+    /// Those that bring flags and keep them.
+    flags: Vec<JoinHandle<()>>,
     sender: JoinHandle<()>,
+}
+
+/// What a client with a server is made of.
+pub(crate) struct Parts {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) identity: Identity,
+    pub(crate) reconnect_within: Duration,
+    pub(crate) poll_every: Duration,
+    pub(crate) cache: Option<Cache>,
 }
 
 impl Client {
@@ -45,15 +58,44 @@ impl Client {
         ClientBuilder::new(url.into(), key.into())
     }
 
-    pub(crate) fn start(runtime: &Handle, endpoint: Endpoint, identity: Identity, reconnect_within: Duration) -> Self {
+    /// A client of a server, with the flags to begin with.
+    pub(crate) fn start(runtime: &Handle, parts: Parts, flags: Option<State>) -> Self {
+        let Parts { endpoint, identity, reconnect_within, poll_every, cache } = parts;
         let (shared, endpoint) = (Arc::new(Shared::new()), Arc::new(endpoint));
+        if let Some(flags) = flags {
+            shared.install(Arc::new(flags));
+        }
         let (stop, stopped) = watch::channel(false);
         // Whoever finds the queue full waits: commands come from people, not from requests.
         let (commands, received) = mpsc::channel(8);
         let sender = Sender::new(Arc::clone(&shared), Arc::clone(&endpoint), identity.clone());
+        let poller = Poller::new(Arc::clone(&shared), Arc::clone(&endpoint), poll_every, stopped.clone());
+        let keeping = cache.map(|cache| runtime.spawn(cache::keep(cache, Arc::clone(&shared), stopped.clone())));
         let stream = Stream::new(Arc::clone(&shared), endpoint, identity, reconnect_within, stopped);
-        let tasks = Tasks { stream: runtime.spawn(stream.run()), sender: runtime.spawn(sender.run(received)) };
+        let mut flags = vec![runtime.spawn(stream.run()), runtime.spawn(poller.run())];
+        flags.extend(keeping);
+        let tasks = Tasks { flags, sender: runtime.spawn(sender.run(received)) };
         Self { inner: Arc::new(Inner { shared, commands, stop, tasks: Mutex::new(Some(tasks)) }) }
+    }
+
+    /// A client without a server: nothing is recorded, as there is nobody to tell.
+    pub(crate) fn offline(flags: Option<State>) -> Self {
+        let shared = Arc::new(Shared::new());
+        shared.recorder.close();
+        shared.tally.close();
+        if let Some(flags) = flags {
+            shared.install(Arc::new(flags));
+        }
+        let (commands, _) = mpsc::channel(1);
+        Self { inner: Arc::new(Inner { shared, commands, stop: watch::Sender::new(true), tasks: Mutex::default() }) }
+    }
+
+    /// A client for tests, without a server, and the means to say what its flags serve.
+    #[must_use]
+    pub fn test() -> (Self, TestData) {
+        let client = Self::offline(None);
+        let data = TestData::new(client.clone());
+        (client, data)
     }
 
     pub(crate) fn shared(&self) -> &Shared {
@@ -110,6 +152,27 @@ impl Client {
         self.detail(key, context, default)
     }
 
+    /// What every flag serves `context`, by key: to hand it to a page, say. A flag that serves nothing has the value null
+    /// and an error. None of it counts as an evaluation.
+    #[must_use]
+    pub fn all_flags(&self, context: &Context) -> BTreeMap<String, Detail<Value>> {
+        let state = self.shared().state();
+        let Some(state) = state.as_deref() else { return BTreeMap::new() };
+        let one = |entry: &Arc<Entry>| {
+            let found = evaluate_any(state, entry, context);
+            (entry.flag().key().to_owned(), Detail::of(found, Value::Null, Some(state.revision())))
+        };
+        state.flags().map(one).collect()
+    }
+
+    /// Calls `listener` whenever other flags have come into use, until what this returns is dropped.
+    ///
+    /// It is called on the task that takes changes in, after they are in use: it should return soon. One that panics is
+    /// called again the next time.
+    pub fn on_change(&self, listener: impl Fn(&FlagsChanged) + Send + Sync + 'static) -> Subscription {
+        self.shared().listeners.add(listener)
+    }
+
     /// A scope for one request, which remembers the releases it meets and reports to them how it went.
     #[must_use]
     pub fn scope(&self, context: &Context) -> Scope {
@@ -147,18 +210,21 @@ impl Client {
     /// Afterwards getters go on answering from the last flags, and nothing is recorded any more.
     pub async fn close(&self, within: Duration) {
         let tasks = self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner).take();
-        let Some(Tasks { mut stream, mut sender }) = tasks else { return };
+        let Some(Tasks { flags, mut sender }) = tasks else { return };
+        let flags_ended: Vec<_> = flags.iter().map(JoinHandle::abort_handle).collect();
         self.shared().recorder.close();
         self.shared().tally.close();
         self.inner.stop.send_replace(true);
         let ended = timeout(within, async {
             self.command(Command::Close).await;
             // A task that panicked has ended too.
-            let _ = (&mut stream).await;
+            for task in flags {
+                let _ = task.await;
+            }
             let _ = (&mut sender).await;
         });
         if ended.await.is_err() {
-            stream.abort();
+            flags_ended.iter().for_each(AbortHandle::abort);
             sender.abort();
             tracing::warn!(?within, "the client was closed before everything was sent");
         }

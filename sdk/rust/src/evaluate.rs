@@ -63,6 +63,16 @@ pub(crate) struct Found<'s, T> {
     pub(crate) entry: &'s Arc<Entry>,
 }
 
+/// What a flag serves, whatever its type.
+pub(crate) fn evaluate_any<'s>(
+    state: &'s State,
+    entry: &'s Arc<Entry>,
+    context: &Context,
+) -> Result<Found<'s, Value>, ErrorCode> {
+    let evaluation = state.evaluate_entry(entry, context, Now::Of(clock::milliseconds))?;
+    Ok(Found { value: evaluation.value.clone(), evaluation, entry })
+}
+
 /// What the flag `key` serves; a flag of another type than `T` is an error whatever its value looks like.
 pub(crate) fn evaluate<'s, T: FlagValue>(
     state: Option<&'s State>,

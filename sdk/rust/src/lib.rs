@@ -45,14 +45,16 @@
 //!   `tungstenite`, used underneath, writes whole requests at its level `trace`; leave that off.)
 //!
 //! # How it is made
-//! Two background tasks share the flags in use and the open measurement windows with the getters and scopes:
+//! Background tasks share the flags in use and the open measurement windows with the getters and scopes:
 //! - `stream` holds the connection and does what `session`, a state machine without I/O, says about each message;
 //!   `snapshot` fetches the whole state where changes can't lead to it.
+//! - `poll` asks for the whole state while the stream can't be had; `cache` keeps what is in use on disk.
 //! - `sender` takes windows from the `recorder` when they have ended on the server's clock, packs them into the
 //!   batches of the `outbox`, and posts these.
 
 mod backoff;
 mod builder;
+mod cache;
 mod client;
 mod clock;
 mod detail;
@@ -61,7 +63,9 @@ mod evaluate;
 mod failure;
 #[cfg(test)]
 mod fixture;
+mod listeners;
 mod outbox;
+mod poll;
 mod recorder;
 mod scope;
 mod sender;
@@ -70,13 +74,16 @@ mod shared;
 mod snapshot;
 mod stream;
 mod tally;
+mod test_data;
 mod tls;
 
 pub use bellwether_core::{Context, ErrorCode, Reason, Value};
 pub use builder::{ClientBuilder, ConnectError};
 pub use client::Client;
 pub use detail::Detail;
+pub use listeners::{FlagsChanged, Subscription};
 pub use scope::{Scope, Timer};
+pub use test_data::{FlagError, TestData};
 
 /// The README's example is compiled.
 #[cfg(doctest)]

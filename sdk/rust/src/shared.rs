@@ -1,7 +1,7 @@
 //! What the read path, request scopes and background tasks have in common.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arc_swap::{ArcSwapOption, Guard};
 use bellwether_core::State;
@@ -9,6 +9,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::watch;
 
 use crate::clock;
+use crate::listeners::Listeners;
 use crate::recorder::Recorder;
 use crate::tally::Tally;
 
@@ -24,10 +25,25 @@ pub(crate) struct Identity {
     pub(crate) application: String,
 }
 
+/// How the stream is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Link {
+    /// The first attempt is under way.
+    Starting,
+    /// Changes are pushed.
+    Up,
+    /// There is none.
+    Down,
+}
+
 /// Flags in use, outcomes being counted, and the server's clock.
 #[derive(Debug)]
 pub(crate) struct Shared {
     state: ArcSwapOption<State>,
+    /// Held while flags are put to use, so that none are put in place of newer ones.
+    installing: Mutex<()>,
+    pub(crate) listeners: Arc<Listeners>,
+    link: watch::Sender<Link>,
     revision: watch::Sender<Option<u64>>,
     /// What the server's clock is ahead of ours, in microseconds.
     offset: AtomicI64,
@@ -39,6 +55,9 @@ impl Shared {
     pub(crate) fn new() -> Self {
         Self {
             state: ArcSwapOption::empty(),
+            installing: Mutex::default(),
+            listeners: Arc::default(),
+            link: watch::Sender::new(Link::Starting),
             revision: watch::Sender::new(None),
             offset: AtomicI64::new(0),
             recorder: Recorder::new(OPEN_WINDOWS),
@@ -56,11 +75,30 @@ impl Shared {
         self.state.load_full()
     }
 
-    /// Puts flags to use, then tells those who wait for a revision.
-    pub(crate) fn install(&self, state: Arc<State>) {
-        let revision = state.revision();
-        self.state.store(Some(state));
-        self.revision.send_replace(Some(revision));
+    /// Puts flags to use unless newer ones of the same life are, then tells those who wait for a revision and those who
+    /// listen; whether it did.
+    pub(crate) fn install(&self, state: Arc<State>) -> bool {
+        // No code that holds the lock leaves anything half done.
+        let installing = self.installing.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = self.state_owned();
+        let older = |at: &Arc<State>| at.epoch() == state.epoch() && at.revision() > state.revision();
+        if before.as_ref().is_some_and(older) {
+            return false;
+        }
+        self.state.store(Some(Arc::clone(&state)));
+        self.revision.send_replace(Some(state.revision()));
+        drop(installing);
+        self.listeners.tell(before.as_deref(), &state);
+        true
+    }
+
+    /// How the stream is.
+    pub(crate) fn link(&self) -> watch::Receiver<Link> {
+        self.link.subscribe()
+    }
+
+    pub(crate) fn set_link(&self, link: Link) {
+        self.link.send_if_modified(|known| std::mem::replace(known, link) != link);
     }
 
     pub(crate) fn revisions(&self) -> watch::Receiver<Option<u64>> {

@@ -14,7 +14,7 @@ use crate::failure::{self, Failure};
 /// The most that a fetch may take.
 const FETCH: Duration = Duration::from_secs(60);
 /// The largest snapshot, decompressed, in bytes.
-const SNAPSHOT_BYTES: usize = 256 * 1024 * 1024;
+pub(crate) const SNAPSHOT_BYTES: usize = 256 * 1024 * 1024;
 
 /// A state as it was fetched, with the tag that the server gave it.
 #[derive(Clone, Debug)]

@@ -20,7 +20,7 @@ use crate::clock;
 use crate::endpoint::{Endpoint, SDK};
 use crate::failure::{Failure, Trouble};
 use crate::session::{Effect, Fetched, Pace, Session};
-use crate::shared::{Identity, Shared};
+use crate::shared::{Identity, Link, Shared};
 use crate::snapshot::{FetchError, Tagged, fetch};
 
 /// The most that name look-up, connection, TLS and upgrade may take together.
@@ -111,6 +111,7 @@ impl Stream {
                 Err(error) => End::lost(error),
             };
             let End::Lost { error, cause } = end else { return };
+            self.shared.set_link(Link::Down);
             let wait = self.reconnect.next(cause, &mut rand::rng());
             if self.connecting.begins(&error) {
                 tracing::warn!(%error, retry_in = ?wait, "the flag stream is down; flags stay as they are");
@@ -179,6 +180,7 @@ impl Stream {
         self.shared.set_offset(ahead);
         self.reconnect.reset();
         self.connecting.ends();
+        self.shared.set_link(Link::Up);
         tracing::info!(server_clock_ahead_ms = ahead.num_milliseconds(), "the flag stream is up");
     }
 

@@ -13,6 +13,7 @@ pub(crate) struct Proxy {
     address: SocketAddr,
     behind: watch::Sender<Option<SocketAddr>>,
     mute: Arc<AtomicBool>,
+    no_streams: Arc<AtomicBool>,
     knocks: watch::Receiver<u64>,
 }
 
@@ -22,7 +23,13 @@ impl Proxy {
         let listener = TcpListener::bind((std::net::Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (count, knocks) = watch::channel(0);
-        let proxy = Self { address, behind: watch::Sender::new(None), mute: Arc::default(), knocks };
+        let proxy = Self {
+            address,
+            behind: watch::Sender::new(None),
+            mute: Arc::default(),
+            no_streams: Arc::default(),
+            knocks,
+        };
         tokio::spawn(proxy.clone().serve(listener, count));
         proxy
     }
@@ -35,6 +42,11 @@ impl Proxy {
     /// Lets requests through and breaks the connection where an answer would come back.
     pub(crate) fn mute(&self, mute: bool) {
         self.mute.store(mute, Ordering::SeqCst);
+    }
+
+    /// Lets no WebSocket through, as some companies' proxies do.
+    pub(crate) fn refuse_streams(&self) {
+        self.no_streams.store(true, Ordering::SeqCst);
     }
 
     /// Its URL.
@@ -55,8 +67,13 @@ impl Proxy {
             let mut behind = self.behind.subscribe();
             let server = *behind.borrow_and_update();
             let Some(server) = server else { continue };
-            let pair = between(near, server, self.mute.clone());
+            let (mute, no_streams) = (self.mute.clone(), self.no_streams.load(Ordering::SeqCst));
             pairs.spawn(async move {
+                let pair = async {
+                    if !(no_streams && refused(&near).await) {
+                        between(near, server, mute).await;
+                    }
+                };
                 tokio::select! {
                     () = pair => {}
                     _ = behind.changed() => {}
@@ -65,6 +82,22 @@ impl Proxy {
             while pairs.try_join_next().is_some() {}
         }
     }
+}
+
+/// Whether somebody asked for the stream, who then was sent away.
+async fn refused(near: &TcpStream) -> bool {
+    const WANTED: &[u8] = b"GET /api/v1/stream";
+    let mut start = [0; WANTED.len()];
+    // What is looked at stays where it is.
+    while near.peek(&mut start).await.is_ok_and(|seen| seen > 0 && seen < WANTED.len()) {
+        tokio::task::yield_now().await;
+    }
+    if start != WANTED {
+        return false;
+    }
+    let answer = b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+    // The socket of somebody who asks so little takes so little at once.
+    near.writable().await.is_ok() && near.try_write(answer).is_ok()
 }
 
 /// Carries bytes both ways until either side ends.

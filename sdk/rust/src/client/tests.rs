@@ -135,13 +135,15 @@ async fn a_scope_outlives_the_request_handler() {
 async fn the_last_clone_ends_the_tasks() {
     let client = client();
     let clone = client.clone();
-    let Tasks { stream, sender } = client.inner.tasks.lock().unwrap().take().unwrap();
+    let Tasks { flags, sender } = client.inner.tasks.lock().unwrap().take().unwrap();
     drop(client);
-    assert!(!stream.is_finished() && !sender.is_finished());
+    assert!(!flags.iter().any(JoinHandle::is_finished) && !sender.is_finished());
     let request = clone.scope(&Context::new("u"));
     drop(clone);
-    assert!(!stream.is_finished() && !sender.is_finished(), "a request is under way");
+    assert!(!flags.iter().any(JoinHandle::is_finished) && !sender.is_finished(), "a request is under way");
     drop(request);
-    timeout(SOON, stream).await.unwrap().unwrap();
+    for task in flags {
+        timeout(SOON, task).await.unwrap().unwrap();
+    }
     timeout(SOON, sender).await.unwrap().unwrap();
 }
