@@ -184,12 +184,15 @@ on_both!(an_upload_of_keys_is_named, async |app| {
     assert!([200, 422].contains(&app.post(&path("a", ""), &odd).await.status.as_u16()));
 });
 
-on_both!(too_many_keys_are_not_looked_up, async |app| {
+on_both!(a_list_too_long_for_a_segment_is_in_none, async |app| {
     let app = for_beta(app).await;
-    let keys: Vec<_> = (0..1_001).map(|n| format!("user-{n}")).collect();
-    let refused = app.post(&path("a", ""), &json!({"targetingKey": keys})).await;
-    assert_eq!(refused.faults(), [""]);
-    app.post(&path("a", ""), &json!({"targetingKey": keys[1..]})).await.expect(200);
+    let many: Vec<_> = (0..1_000).map(|n| format!("user-{n}")).chain(["somebody".to_owned()]).collect();
+    for (keys, value) in [(&many[..], false), (&many[1..], true)] {
+        let context = json!({"targetingKey": keys});
+        let told = app.post(&path("a", ""), &context).await.expect(200);
+        assert_eq!((&told["value"], told["steps"].to_string().len() < 20_000), (&json!(value), true), "{}", keys.len());
+        assert_eq!(app.evaluate(PRODUCTION, "a", &context).await.expect(200)["value"], value);
+    }
 });
 
 on_both!(an_edit_of_a_segment_within_a_segment_is_named, async |app| {
