@@ -302,7 +302,6 @@ pub fn routes(config: &mut web::ServiceConfig, services: Services, metrics: Metr
                 .configure(audit::api::routes)
                 .configure(measurements::api::routes)
                 .configure(canary::api::routes)
-                .configure(stream::propagation::routes)
                 .configure(stream::api::routes),
         )
         .default_service(web::to(request::no_such_path));

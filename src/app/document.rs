@@ -93,13 +93,7 @@ fn parts() -> Vec<Part> {
             flags::api::sdk_document(),
         ),
         part("SDKs", "", Callers::Servers, API, stream::api::Document::openapi()),
-        part(
-            "Fleet",
-            "Which instance has which revision.",
-            Callers::Staff,
-            API,
-            stream::propagation::Document::openapi(),
-        ),
+        part("Fleet", "Which instance has which revision.", Callers::Staff, API, stream::api::fleet_document()),
         part("SDKs", "", Callers::Servers, API, measurements::api::Document::openapi()),
         part(
             "Evaluation",

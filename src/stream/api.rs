@@ -1,4 +1,6 @@
-//! `GET /api/v1/stream`.
+//! `GET /api/v1/stream`, and which instance has which revision.
+
+mod propagation;
 
 use std::pin::pin;
 use std::time::Duration;
@@ -33,14 +35,20 @@ const RETURN_MS: u64 = 10_000;
 
 /// The routes under `/api/v1`.
 pub fn routes(config: &mut web::ServiceConfig) {
-    config.service(web::resource("/stream").get(open));
+    config.configure(propagation::routes).service(web::resource("/stream").get(open));
 }
 
 /// Becomes `true` when the server goes away.
 #[derive(Clone)]
 pub struct Draining(pub watch::Receiver<bool>);
 
-/// The operation of [`routes`].
+/// The operations on receipts.
+#[must_use]
+pub fn fleet_document() -> utoipa::openapi::OpenApi {
+    propagation::Document::openapi()
+}
+
+/// The operation of the stream itself.
 #[derive(Debug, OpenApi)]
 #[openapi(paths(open))]
 pub struct Document;

@@ -4,7 +4,6 @@ pub mod api;
 mod conversation;
 mod fleet;
 pub mod pages;
-pub mod propagation;
 mod receipts;
 
 pub use fleet::{Fleet, Instance, Reach};

@@ -190,7 +190,7 @@ on_both!(a_list_too_long_for_a_segment_is_in_none, async |app| {
     for (keys, value) in [(&many[..], false), (&many[1..], true)] {
         let context = json!({"targetingKey": keys});
         let told = app.post(&path("a", ""), &context).await.expect(200);
-        assert_eq!((&told["value"], told["steps"].to_string().len() < 20_000), (&json!(value), true), "{}", keys.len());
+        assert_eq!(told["value"], value, "{}", keys.len());
         assert_eq!(app.evaluate(PRODUCTION, "a", &context).await.expect(200)["value"], value);
     }
 });

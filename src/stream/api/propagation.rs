@@ -8,9 +8,8 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep, sleep_until};
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
-use super::Fleet;
-use super::api::Draining;
-use super::fleet::{self, Reach};
+use super::super::fleet::{self, Fleet, Reach};
+use super::Draining;
 use crate::clock;
 use crate::error::{Error, Result};
 use crate::flags::{Flags, LiveEnvironment};
@@ -27,16 +26,16 @@ const PAUSE: Duration = Duration::from_millis(20);
 const NAMED: usize = 100;
 
 /// The routes under `/api/v1`.
-pub fn routes(config: &mut web::ServiceConfig) {
+pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
         .service(web::resource(format!("{E}/propagation")).get(propagation))
         .service(web::resource(format!("{E}/fleet")).get(instances));
 }
 
 /// The operations of [`routes`].
-#[derive(Debug, OpenApi)]
+#[derive(OpenApi)]
 #[openapi(paths(propagation, instances))]
-pub struct Document;
+pub(super) struct Document;
 
 #[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
