@@ -126,11 +126,9 @@ impl Access {
         self.known.rcu(|table| {
             let live = credential.revoked_at.is_none();
             let row = live.then(|| credential.to_row().ok()).flatten();
-            match row.and_then(|row| Known::of(row, &HashMap::new())) {
-                Some(known) => match secret::digest_of(credential.hash()) {
-                    Some(hash) => table.with(hash, known),
-                    None => table.without(&credential.id),
-                },
+            let known = row.and_then(|row| Known::of(row, &HashMap::new()));
+            match secret::digest_of(credential.hash()).zip(known) {
+                Some((hash, known)) => table.with(hash, known),
                 None => table.without(&credential.id),
             }
         });

@@ -223,12 +223,13 @@ impl Values {
     #[must_use]
     pub fn quantile(&self, p: f64) -> Option<f64> {
         let wanted = (p.clamp(0.0, 1.0) * self.n as f64).ceil().max(1.0);
-        let mut below = 0;
+        let mut below = 0_u64;
         let bucket = self.histogram.iter().find(|(_, count)| {
-            below += **count;
+            below = below.saturating_add(**count);
             below as f64 >= wanted
         });
-        bucket.map(|(bucket, _)| upper_bound(*bucket).clamp(self.min, self.max))
+        // Not `clamp`, which panics where what was sent has its extremes the wrong way round.
+        bucket.map(|(bucket, _)| upper_bound(*bucket).min(self.max).max(self.min))
     }
 
     /// Sample variance; 0 below two values.

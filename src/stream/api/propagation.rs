@@ -218,9 +218,9 @@ async fn instances(
     let mut rest: Vec<_> = fleet.instances(id).into_iter().filter(after).collect();
     rest.sort_by_cached_key(name);
     rest.truncate(limit + 1);
-    let end = if rest.len() > limit { rest.get(limit - 1).map(name) } else { None };
-    let items = rest.into_iter().take(limit).map(|one| Instance::of(one, newest)).collect();
-    Ok(HttpResponse::Ok().json(Page::ending(items, end)))
+    let Page { items, next_cursor } = Page::of(rest, limit, name);
+    let items: Vec<_> = items.into_iter().map(|one| Instance::of(one, newest)).collect();
+    Ok(HttpResponse::Ok().json(Page { items, next_cursor }))
 }
 
 fn revision(given: Option<&str>, newest: u64) -> Result<u64> {

@@ -73,3 +73,16 @@ fn labels_are_bounded() {
     }
     assert_eq!((ratio.k, ratio.labels.len()), (100, LABELS));
 }
+
+#[test]
+fn a_quantile_is_at_most_a_bucket_too_high() {
+    assert_eq!(Values::default().quantile(0.5), None);
+    let window = summed(&(1..=1_000).map(f64::from).collect::<Vec<_>>(), &[]);
+    for (p, exact) in [(0.0, 1.0), (0.5, 500.0), (0.99, 990.0), (1.0, 1_000.0)] {
+        let told = window.quantile(p).unwrap();
+        assert!((exact..=exact * HISTOGRAM_RATIO).contains(&told), "{p}: {told}");
+    }
+    // What is sent may be anything.
+    let odd = Values { n: u64::MAX, min: 9.0, max: 1.0, histogram: [(3, u64::MAX), (7, u64::MAX)].into(), ..window };
+    assert!(odd.quantile(f64::NAN).is_some() && odd.quantile(0.5).is_some() && odd.quantile(2.0).is_some());
+}
