@@ -18,6 +18,7 @@ mod examples;
 mod flags;
 mod fleet;
 mod harness;
+mod layers;
 mod measurements;
 mod metrics;
 mod ofrep;
