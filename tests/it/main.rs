@@ -27,6 +27,7 @@ mod readme;
 mod routes;
 mod sdk;
 mod sdk_apart;
+mod sdk_telemetry;
 mod secrets;
 mod seed;
 mod segments;

@@ -197,7 +197,7 @@ impl Client {
         let in_use = shared.in_use();
         if let Some(in_use) = in_use.as_deref() {
             let met = shared.exposures.met(in_use, metric, context);
-            shared.recorder.record(|| shared.server_time(), met, metric, Observation::Number(value));
+            shared.recorder.record(|| shared.server_second(), met, metric, Observation::Number(value));
         }
     }
 
@@ -271,7 +271,7 @@ impl Client {
     }
 
     /// What the flag `key` serves, which is counted.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn evaluate<'s, T: FlagValue>(
         &self,
         in_use: Option<&'s InUse>,

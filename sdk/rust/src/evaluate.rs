@@ -76,7 +76,7 @@ pub(crate) fn evaluate_any<'s>(
 }
 
 /// What the flag `key` serves, and the flag, for whoever counts it; one of another type than `T` is an error whatever its value looks like.
-#[inline]
+#[inline(always)]
 pub(crate) fn evaluate<'s, T: FlagValue>(
     in_use: Option<&'s InUse>,
     key: &str,

@@ -59,7 +59,7 @@ struct One {
 
 impl Exposures {
     pub(crate) fn new() -> Self {
-        let parts = (*STRIPES).max(2);
+        let parts = STRIPES.own.max(2);
         Self {
             seed: rand::random(),
             recent: Recent::default(),
@@ -129,7 +129,7 @@ impl Exposures {
     fn keep(&self, entry: &Arc<Entry>, arm: usize, unit: &str, at: DateTime<Utc>) {
         let parts = self.waiting.len();
         let (most, most_bytes) = (WAITING / parts, WAITING_BYTES / parts);
-        for part in self.waiting.iter().cycle().skip(stripe() % parts).take(parts) {
+        for part in self.waiting.iter().cycle().skip(stripe().number % parts).take(parts) {
             let mut waiting = match part.try_lock() {
                 Ok(waiting) => waiting,
                 Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),

@@ -22,6 +22,8 @@ pub(crate) struct InUse {
 /// A flag in use.
 #[derive(Clone, Debug)]
 pub(crate) struct Slot {
+    /// The flag's, here so that a look-up need not follow the entry.
+    key: Box<str>,
     pub(crate) entry: Arc<Entry>,
     pub(crate) tally: Arc<Tally>,
     /// Its release, as exposures have it.
@@ -38,11 +40,11 @@ impl InUse {
             let flag = entry.flag();
             let known = before.and_then(|before| before.flag(flag.key())).filter(|known| known.tally.fits(flag));
             let tally = known.map_or_else(|| Arc::new(Tally::of(flag)), |known| Arc::clone(&known.tally));
-            let slot = Slot { entry: Arc::clone(entry), tally, series: Series::of(flag) };
+            let slot = Slot { key: flag.key().into(), entry: Arc::clone(entry), tally, series: Series::of(flag) };
             if flag.release().is_some() {
                 releases.push(slot.clone());
             }
-            flags.insert_unique(hasher.hash_one(flag.key()), slot, |slot| hasher.hash_one(slot.entry.flag().key()));
+            flags.insert_unique(hasher.hash_one(flag.key()), slot, |slot| hasher.hash_one(&*slot.key));
         }
         Self { state, hasher, flags, releases: releases.into() }
     }
@@ -52,9 +54,9 @@ impl InUse {
     }
 
     /// The flag `key`, if there is one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn flag(&self, key: &str) -> Option<&Slot> {
-        self.flags.find(self.hasher.hash_one(key), |slot| slot.entry.flag().key() == key)
+        self.flags.find(self.hasher.hash_one(key), |slot| *slot.key == *key)
     }
 
     /// The flags that a release runs on.
@@ -70,7 +72,7 @@ impl InUse {
     /// The tallies that are not in `after`.
     pub(crate) fn tallies_not_in<'s>(&'s self, after: &'s Self) -> impl Iterator<Item = &'s Arc<Tally>> {
         let gone = |slot: &&Slot| {
-            let later = after.flag(slot.entry.flag().key());
+            let later = after.flag(&slot.key);
             later.is_none_or(|later| !Arc::ptr_eq(&later.tally, &slot.tally))
         };
         self.flags.iter().filter(gone).map(|slot| &slot.tally)

@@ -131,10 +131,10 @@ impl Recorder {
     }
 
     /// Counts an observation of `metric` made now, for each of these releases and arms whose release watches it. The clock,
-    /// the server's, is asked only where there is one.
+    /// the server's in seconds, is asked only where there is one.
     pub(crate) fn record<'m>(
         &self,
-        now: impl FnOnce() -> DateTime<Utc>,
+        now: impl Fn() -> i64,
         met: impl IntoIterator<Item = (&'m Release, &'m str)>,
         metric: &str,
         observation: Observation<'_>,
@@ -143,21 +143,17 @@ impl Recorder {
             self.refused.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        let watched = |(release, arm): (&'m Release, &'m str)| {
-            let watched = release.metrics.iter().find(|watched| watched.metric == metric)?;
-            (release.window_seconds > 0).then_some((release, arm, watched))
-        };
-        let mut watching = met.into_iter().filter_map(watched).peekable();
-        if watching.peek().is_none() {
-            return;
+        let mut taken = None;
+        for (release, arm) in met {
+            let watched = release.metrics.iter().find(|watched| watched.metric == metric);
+            let Some(watched) = watched.filter(|_| release.window_seconds > 0) else { continue };
+            let (second, _, open) = taken.get_or_insert_with(|| {
+                let (second, open) = (now(), self.lock());
+                (second, open.due, open)
+            });
+            open.record(*second, release, arm, watched, observation, self.limit);
         }
-        let second = now().timestamp();
-        let mut open = self.lock();
-        let before = open.due;
-        for (release, arm, watched) in watching {
-            open.record(second, release, arm, watched, observation, self.limit);
-        }
-        if open.due != before {
+        if taken.is_some_and(|(_, before, open)| open.due != before) {
             self.sooner.notify_one();
         }
     }
@@ -269,7 +265,7 @@ impl Open {
 
 impl Series {
     fn is(&self, arm: &str, metric: &str, seconds: u32) -> bool {
-        self.arm == arm && self.metric == metric && self.seconds == seconds
+        self.seconds == seconds && self.arm == arm && self.metric == metric
     }
 
     fn due(&self) -> Option<Due> {

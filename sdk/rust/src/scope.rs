@@ -1,7 +1,7 @@
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use bellwether_core::window::{REQUEST_DURATION_MS, REQUEST_ERROR};
-use bellwether_core::{Context, ErrorCode, Value};
+use bellwether_core::{Context, Entry, ErrorCode, Value};
 use tokio::time::Instant;
 
 use crate::evaluate::{FlagValue, Found};
@@ -20,12 +20,14 @@ use crate::{Client, Detail, clock};
 pub struct Scope {
     client: Client,
     context: Context,
-    met: Mutex<Vec<Met>>,
+    /// The first release: most requests meet one at most, and then nobody takes a lock.
+    first: OnceLock<Met>,
+    others: OnceLock<Mutex<Vec<Met>>>,
 }
 
 impl Scope {
     pub(crate) fn new(client: Client, context: Context) -> Self {
-        Self { client, context, met: Mutex::default() }
+        Self { client, context, first: OnceLock::new(), others: OnceLock::new() }
     }
 
     /// Whom the request is for.
@@ -119,24 +121,34 @@ impl Scope {
     fn evaluate<'s, T: FlagValue>(&self, in_use: Option<&'s InUse>, key: &str) -> Result<Found<'s, T>, ErrorCode> {
         let found = self.client.evaluate(in_use, key, &self.context)?;
         if let Some((entry, arm)) = found.met {
-            let mut met = self.met();
-            if !met.iter().any(|known| known.is(entry, arm)) {
-                met.push(Met { entry: Arc::clone(entry), arm });
-            }
+            self.meet(entry, arm);
         }
         Ok(found)
     }
 
-    fn record(&self, metric: &str, observation: Observation<'_>) {
-        let shared = self.client.shared();
-        let met = self.met();
-        let met = met.iter().filter_map(Met::release_and_arm);
-        shared.recorder.record(|| shared.server_time(), met, metric, observation);
+    fn meet(&self, entry: &Arc<Entry>, arm: usize) {
+        let met = || Met { entry: Arc::clone(entry), arm };
+        if self.first.get_or_init(met).is(entry, arm) {
+            return;
+        }
+        let mut others = locked(self.others.get_or_init(Mutex::default));
+        if !others.iter().any(|known| known.is(entry, arm)) {
+            others.push(met());
+        }
     }
 
-    fn met(&self) -> MutexGuard<'_, Vec<Met>> {
-        self.met.lock().unwrap_or_else(PoisonError::into_inner)
+    fn record(&self, metric: &str, observation: Observation<'_>) {
+        let shared = self.client.shared();
+        let others = self.others.get().map(locked);
+        let met = self.first.get().into_iter().chain(others.iter().flat_map(|others| others.iter()));
+        let met = met.filter_map(Met::release_and_arm);
+        shared.recorder.record(|| shared.server_second(), met, metric, observation);
     }
+}
+
+fn locked(met: &Mutex<Vec<Met>>) -> MutexGuard<'_, Vec<Met>> {
+    // No code that holds the lock can leave the list half done.
+    met.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Measures how long something takes; dropped without [`stop`](Self::stop), it reports nothing.

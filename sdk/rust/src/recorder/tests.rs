@@ -27,7 +27,7 @@ fn at(milliseconds: i64) -> DateTime<Utc> {
 }
 
 fn record(recorder: &Recorder, at: DateTime<Utc>, met: &[Met], metric: &str, observation: Observation<'_>) {
-    recorder.record(|| at, met.iter().filter_map(Met::release_and_arm), metric, observation);
+    recorder.record(|| at.timestamp(), met.iter().filter_map(Met::release_and_arm), metric, observation);
 }
 
 fn ratio(window: &Window) -> (u64, u64) {
