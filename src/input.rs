@@ -1,8 +1,10 @@
 //! Reading a JSON document into a type, naming every fault at once with its JSON Pointer.
 
+mod found;
 mod places;
+mod rest;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use bellwether_core::Fault;
@@ -13,7 +15,8 @@ use deserr::{
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use places::Places;
+pub use found::{Found, add};
+use rest::Rest;
 
 /// Most faults that are told of one document: whoever has more sees enough to go on.
 pub const TOLD: usize = 1_000;
@@ -40,65 +43,49 @@ pub fn read<T: Deserr<Faults>>(document: Value) -> Result<T> {
     Err(Error::Invalid(faults))
 }
 
-/// Reads `document` as a `T` and makes something of it. Members that can't be read do not hide what else is wrong: the
-/// rest is looked at without them.
+/// Reads `document` as a `T` and makes something of it. Members and elements that can't be read do not hide what else is
+/// wrong: the rest is looked at without them.
 ///
 /// # Errors
 /// As [`read`], together with the faults that `make` finds.
 pub fn read_then<T: Deserr<Faults>, U>(document: Value, make: impl FnOnce(T) -> Result<U>) -> Result<U> {
-    let (read, mut faults) = read_rest(document);
-    let Some(read) = read else { return Err(Error::Invalid(faults)) };
-    if faults.is_empty() {
-        return make(read);
+    let (read, mut found) = read_rest(document)?;
+    match make(read) {
+        Err(Error::Invalid(faults)) => found.add(faults),
+        other if found.is_empty() => return other,
+        _ => {}
     }
-    if let Err(Error::Invalid(more)) = make(read) {
-        add_unrelated(&mut faults, more);
-    }
-    Err(Error::Invalid(faults))
+    Err(Error::Invalid(found.into_faults()))
 }
 
 /// As [`read_then`], for what can be found wrong in another place, too: what `make` makes even of a document at fault is
-/// given along with all the faults, which [`add`] brings together with others.
+/// given along with all that is found, to which other places add what they find.
 ///
 /// # Errors
 /// When too little can be read to make anything of it.
-pub fn read_with<T: Deserr<Faults>, U>(
-    document: Value,
-    make: impl FnOnce(T) -> (U, Vec<Fault>),
-) -> Result<(U, Vec<Fault>)> {
-    let (read, mut faults) = read_rest(document);
-    let Some(read) = read else { return Err(Error::Invalid(faults)) };
+pub fn read_with<T: Deserr<Faults>, U>(document: Value, make: impl FnOnce(T) -> (U, Vec<Fault>)) -> Result<(U, Found)> {
+    let (read, mut found) = read_rest(document)?;
     let (made, more) = make(read);
-    add_unrelated(&mut faults, more);
-    Ok((made, faults))
+    found.add(more);
+    Ok((made, found))
 }
 
-/// What can be read of a document, and what is wrong with it.
-fn read_rest<T: Deserr<Faults>>(document: Value) -> (Option<T>, Vec<Fault>) {
-    let mut rest = document.clone();
+/// What can be read of a document, and what is wrong with the rest.
+///
+/// # Errors
+/// When too little can be read.
+fn read_rest<T: Deserr<Faults>>(document: Value) -> Result<(T, Found)> {
+    let rest = Rest::new(document.clone());
     let mut faults = with_nul(&document);
     match deserr::deserialize::<T, _, Faults>(document) {
-        Ok(whole) if faults.is_empty() => return (Some(whole), faults),
+        Ok(whole) if faults.is_empty() => return Ok((whole, Found::default())),
         Ok(_) => {}
         Err(more) => add(&mut faults, more.0),
     }
     // What has that many is hardly worth a look at the rest.
-    let read = if faults.len() < TOLD { without(&mut rest, &faults) } else { None };
-    (read, faults)
-}
-
-/// What is said of a member that was left out, or of what it belongs to, may just follow from that.
-fn add_unrelated(faults: &mut Vec<Fault>, more: Vec<Fault>) {
-    let known: Places = faults.iter().map(|fault| fault.pointer.as_str()).collect();
-    faults.extend(more.into_iter().filter(|fault| !known.relate(&fault.pointer)));
-    faults.truncate(TOLD);
-}
-
-/// Adds what is not said of the same place already, up to [`TOLD`].
-pub fn add(faults: &mut Vec<Fault>, more: impl IntoIterator<Item = Fault>) {
-    let mut known: HashSet<_> = faults.iter().map(|fault| fault.pointer.clone()).collect();
-    faults.extend(more.into_iter().filter(|fault| known.insert(fault.pointer.clone())));
-    faults.truncate(TOLD);
+    let read = if faults.len() < TOLD { rest.read(&faults) } else { None };
+    let Some((read, left_out)) = read else { return Err(Error::Invalid(faults)) };
+    Ok((read, Found::unread(faults, left_out)))
 }
 
 /// A fault for each text and each name of a member with a U+0000 in it, which PostgreSQL keeps no text with.
@@ -125,38 +112,6 @@ fn with_nul(document: &Value) -> Vec<Fault> {
         }
     }
     faults
-}
-
-/// What can be read of a document without the members at fault, if what remains is enough.
-fn without<T: Deserr<Faults>>(document: &mut Value, faults: &[Fault]) -> Option<T> {
-    let mut wrong: Vec<String> = faults.iter().map(|fault| fault.pointer.clone()).collect();
-    // Each round takes something out, a member or what it belongs to.
-    loop {
-        let mut removed = Places::default();
-        for pointer in &wrong {
-            if !removed.relate(pointer) {
-                removed.insert(remove(document, pointer)?);
-            }
-        }
-        match deserr::deserialize::<T, _, Faults>(document.clone()) {
-            Ok(read) => return Some(read),
-            Err(faults) => wrong = faults.0.into_iter().map(|fault| fault.pointer).collect(),
-        }
-    }
-}
-
-/// Takes out what stands at a pointer, or the innermost member around it: an element of a list is not taken out by
-/// itself, or those after it would have other pointers. Returns where, or `None` when only the whole document is left.
-fn remove<'p>(document: &mut Value, pointer: &'p str) -> Option<&'p str> {
-    let mut at = pointer;
-    while let Some((parent, name)) = at.rsplit_once('/') {
-        let members = document.pointer_mut(parent).and_then(Value::as_object_mut);
-        if members.is_some_and(|members| members.remove(&name.replace("~1", "/").replace("~0", "~")).is_some()) {
-            return Some(at);
-        }
-        at = parent;
-    }
-    None
 }
 
 /// An object whose members are all of one type. Unlike the reader's own maps it refuses a member of another type.

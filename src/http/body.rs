@@ -13,7 +13,7 @@ use futures_util::StreamExt as _;
 use serde_json::Value;
 
 use crate::error::{Error, Result};
-use crate::input::{self, Faults};
+use crate::input::{self, Faults, Found};
 
 /// Largest body, in bytes, where a route has no [`BodyLimit`] of its own.
 const LIMIT: usize = 1 << 20;
@@ -47,11 +47,11 @@ impl Json {
         input::read_then(self.0, make)
     }
 
-    /// The body as what `make` makes of it, and every fault of it: for what is held against more than the body.
+    /// The body as what `make` makes of it, and all that is wrong with it: for what is held against more than the body.
     ///
     /// # Errors
     /// [`Error::Invalid`] when too little of it can be read.
-    pub fn read_with<T: Deserr<Faults>, U>(self, make: impl FnOnce(T) -> (U, Vec<Fault>)) -> Result<(U, Vec<Fault>)> {
+    pub fn read_with<T: Deserr<Faults>, U>(self, make: impl FnOnce(T) -> (U, Vec<Fault>)) -> Result<(U, Found)> {
         input::read_with(self.0, make)
     }
 

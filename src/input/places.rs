@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 /// Places, with what they belong to at hand.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Places {
     at: HashSet<String>,
     /// What they belong to.

@@ -4,7 +4,7 @@ use deserr::Deserr;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::origin;
+use super::origin::{self, Origin};
 use crate::access::{CredentialKind, Role};
 use crate::clock;
 use crate::error::{Error, Result};
@@ -51,7 +51,7 @@ pub struct NewToken {
     #[schema(value_type = Option<Key>)]
     pub environment: Option<String>,
     /// Where browsers may use a client key: origins, or `*` for all.
-    #[deserr(default, try_from(Vec<String>) = origin::well_formed -> Reject)]
+    #[deserr(default, try_from(Vec<Origin>) = origin::each_once -> Reject)]
     #[schema(required = false, max_items = 100)]
     pub allowed_origins: Vec<String>,
     /// Until when it is good; for ever unless given.
@@ -70,7 +70,7 @@ pub struct TokenChange {
     #[schema(min_length = 1, max_length = 200)]
     pub name: Option<String>,
     /// Where browsers may use a client key: origins, or `*` for all.
-    #[deserr(default, try_from(Option<Vec<String>>) = optional_origins -> Reject)]
+    #[deserr(default, try_from(Option<Vec<Origin>>) = optional_origins -> Reject)]
     #[schema(max_items = 100)]
     pub allowed_origins: Option<Vec<String>>,
 }
@@ -122,8 +122,8 @@ fn optional_name(given: Option<String>) -> Result<Option<String>, Reject> {
     given.map(well_formed_name).transpose()
 }
 
-fn optional_origins(given: Option<Vec<String>>) -> Result<Option<Vec<String>>, Reject> {
-    given.map(origin::well_formed).transpose()
+fn optional_origins(given: Option<Vec<Origin>>) -> Result<Option<Vec<String>>, Reject> {
+    given.map(origin::each_once).transpose()
 }
 
 fn known_role(given: Option<String>) -> Result<Option<Role>, Reject> {

@@ -1,27 +1,39 @@
+use deserr::Deserr;
 use url::Url;
 
 use crate::access::ANY_ORIGIN;
-use crate::input::Reject;
+use crate::input::{Faults, Reject};
 
 /// Most origins of a key.
 const MOST: usize = 100;
 /// Longest origin, in characters.
 const LENGTH: usize = 300;
 
-/// Origins as browsers send them, each once.
+/// An origin as browsers send it, or `*` for all.
+#[derive(Clone, Debug, PartialEq, Eq, Deserr)]
+#[deserr(error = Faults, try_from(String) = Origin::new -> Reject)]
+pub(super) struct Origin(String);
+
+impl Origin {
+    fn new(text: String) -> Result<Self, Reject> {
+        if is_origin(&text) {
+            return Ok(Self(text));
+        }
+        let form = "`*` or an origin as browsers send it: scheme://host, with a port unless it is the scheme's own";
+        Err(Reject(format!("`{text}` is not {form}")))
+    }
+}
+
+/// A key's origins, each once.
 ///
 /// # Errors
-/// What an origin is.
-pub(super) fn well_formed(origins: Vec<String>) -> Result<Vec<String>, Reject> {
+/// When there are too many.
+pub(super) fn each_once(origins: Vec<Origin>) -> Result<Vec<String>, Reject> {
     if origins.len() > MOST {
         return Err(Reject(format!("has at most {MOST} origins")));
     }
     let mut all = Vec::with_capacity(origins.len());
-    for origin in origins {
-        if !is_origin(&origin) {
-            let form = "`*` or an origin as browsers send it: scheme://host, with a port unless it is the scheme's own";
-            return Err(Reject(format!("`{origin}` is not {form}")));
-        }
+    for Origin(origin) in origins {
         if !all.contains(&origin) {
             all.push(origin);
         }
@@ -92,7 +104,10 @@ mod tests {
 
     #[test]
     fn an_origin_is_kept_once() {
-        let list = |text: &[&str]| well_formed(text.iter().map(|text| (*text).to_owned()).collect());
+        let list = |text: &[&str]| {
+            let origins: Result<Vec<_>, _> = text.iter().map(|text| Origin::new((*text).to_owned())).collect();
+            origins.and_then(each_once)
+        };
         assert_eq!(list(&["*", "http://a", "*"]).unwrap(), ["*", "http://a"]);
         assert!(list(&["*", "http://A"]).is_err());
         assert!(list(&["*"; 101]).is_err());

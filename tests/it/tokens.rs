@@ -123,8 +123,8 @@ on_both!(what_is_wrong_with_a_new_token, async |app| {
         (json!({"kind": "server_key", "name": "x", "role": "viewer"}), vec!["/environment", "/project", "/role"]),
         (
             json!({"kind": "client_key", "name": "x", "project": "default", "environment": "staging",
-                   "allowed_origins": ["example.com"]}),
-            vec!["/allowed_origins"],
+                   "allowed_origins": ["https://a.example", "example.com", 5, "*.b"]}),
+            vec!["/allowed_origins/1", "/allowed_origins/2", "/allowed_origins/3"],
         ),
         (
             json!({"kind": "service_token", "name": "x", "role": "viewer", "expires_at": "2001-01-01T00:00:00Z"}),

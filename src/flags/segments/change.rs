@@ -19,7 +19,6 @@ use crate::db::Connection;
 use crate::error::{Error, Result};
 use crate::flags::history::{Cause, Retention};
 use crate::flags::{Live, Published, publish};
-use crate::input;
 use crate::projects::{self, Project, well_formed_key};
 
 /// Most keys of a change that the audit log names.
@@ -138,16 +137,15 @@ pub(super) fn prepare(base: &Base, edit: &Edit, caller: &Caller) -> Result<Prepa
     };
     let changes = changes(base.entry.is_some().then_some(before), &record, [(old[0], &new[0]), (old[1], &new[1])])?;
     let plans = [plan(&base.firsts[0], old[0], &new[0]), plan(&base.firsts[1], old[1], &new[1])];
-    let mut faults = edit.faults.clone();
-    input::add(&mut faults, references::faults(&base.known, &record.key, &record.rules));
-    input::add(&mut faults, new.iter().zip(POINTERS).filter_map(|(keys, at)| too_much(keys, at)));
+    let mut found = edit.found.clone();
+    found.add(references::faults(&base.known, &record.key, &record.rules));
+    found.add(new.iter().zip(POINTERS).filter_map(|(keys, at)| too_much(keys, at)));
     let [included, excluded] = new;
     let entry = match SegmentEntry::of(record.served(included, excluded)) {
-        Ok(entry) if faults.is_empty() => Arc::new(entry),
-        Ok(_) => return Err(Error::Invalid(faults)),
-        Err(more) => {
-            input::add(&mut faults, more);
-            return Err(Error::Invalid(faults));
+        Ok(entry) if found.is_empty() => Arc::new(entry),
+        entry => {
+            found.add(entry.err().into_iter().flatten());
+            return Err(Error::Invalid(found.into_faults()));
         }
     };
     entry.digest().clone_into(&mut record.digest);

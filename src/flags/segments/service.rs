@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use bellwether_core::{Fault, KeyList, Keys, SegmentEntry, SegmentRule};
+use bellwether_core::{KeyList, Keys, SegmentEntry, SegmentRule};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -14,6 +14,7 @@ use crate::audit::FieldChange;
 use crate::db::{Connection, Part};
 use crate::error::{Error, Result};
 use crate::flags::Flags;
+use crate::input::Found;
 use crate::projects;
 use crate::version::IfMatch;
 
@@ -37,14 +38,14 @@ pub struct Edit {
     /// As the audit log calls it.
     pub(super) action: &'static str,
     /// What is wrong with it as it was sent: told together with what is wrong with what comes out.
-    pub(super) faults: Vec<Fault>,
+    pub(super) found: Found,
 }
 
 impl Edit {
     /// A change of nothing yet.
     pub(super) fn of(action: &'static str) -> Self {
-        let faults = Vec::new();
-        Self { name: None, description: None, rules: None, included: None, excluded: None, action, faults }
+        let found = Found::default();
+        Self { name: None, description: None, rules: None, included: None, excluded: None, action, found }
     }
 
     fn of_list(action: &'static str, list: KeyList, change: ListChange) -> Self {

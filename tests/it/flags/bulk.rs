@@ -104,7 +104,7 @@ on_both!(a_request_has_every_fault_named, async |app| {
     let app = with_flags(app, &["a"]).await;
     assert_eq!(bulk(&app, &json!({})).await.faults(), ["/action", "/flags"]);
     let wrong = json!({"action": "enable", "flags": ["a", "a", 1], "reason": 1, "more": true});
-    assert_eq!(bulk(&app, &wrong).await.faults(), ["/flags/2", "/more", "/reason"]);
+    assert_eq!(bulk(&app, &wrong).await.faults(), ["/environment", "/flags/1", "/flags/2", "/more", "/reason"]);
     assert_eq!(
         bulk(&app, &json!({"action": "enable", "flags": ["a", "a"]})).await.faults(),
         ["/environment", "/flags/1"]

@@ -32,9 +32,26 @@ on_both!(a_new_flag_with_many_faults, async |app| {
         "off_variation": "none", "more": 1,
     });
     let pointers = app.post(FLAGS, &wrong).await.faults();
-    for pointer in ["/client_visible", "/key", "/kind", "/metadata", "/more", "/tags/2", "/variations/3/name"] {
-        assert!(pointers.iter().any(|p| p == pointer), "{pointer} is not in {pointers:?}");
-    }
+    let expected = [
+        "/client_visible",
+        "/description",
+        "/key",
+        "/kind",
+        "/metadata",
+        "/more",
+        "/name",
+        "/off_variation",
+        "/owner",
+        "/tags/0",
+        "/tags/1",
+        "/tags/2",
+        "/variations/0/name",
+        "/variations/1/value",
+        "/variations/2/name",
+        "/variations/2/value",
+        "/variations/3/name",
+    ];
+    assert_eq!(pointers, expected);
     let wrong = json!({
         "key": "-", "type": "integer", "name": "", "description": "d".repeat(10_001), "owner": "o".repeat(201),
         "tags": ["", "t".repeat(61)], "metadata": {},
@@ -165,8 +182,14 @@ on_both!(a_configuration_with_many_faults, async |app| {
     let targets = json!({"targets": [
         {"variation": "none", "keys": ["u"]}, {"variation": "a", "keys": ["v", "v", "k".repeat(1_001), 3]}, {"keys": []},
     ]});
-    not_configured(&app, whole(targets), &["/configuration/targets/1/keys/3", "/configuration/targets/2/variation"])
-        .await;
+    let expected = [
+        "/configuration/targets/0/variation",
+        "/configuration/targets/1/keys/1",
+        "/configuration/targets/1/keys/2",
+        "/configuration/targets/1/keys/3",
+        "/configuration/targets/2/variation",
+    ];
+    not_configured(&app, whole(targets), &expected).await;
     let targets = json!({"targets": [
         {"variation": "none", "keys": ["u"]}, {"variation": "a", "keys": ["v", "v", "k".repeat(1_001)]},
     ]});
@@ -191,6 +214,22 @@ on_both!(a_configuration_with_many_faults, async |app| {
     ] {
         not_configured(&app, clause(wrong), &[&pointer]).await;
     }
+    let rules = json!({"rules": [
+        5,
+        {"id": "p", "clauses": [], "serve": {"variation": "none"}},
+        {"id": "q", "clauses": [5, {"attribute": "a", "op": "lt", "values": ["x"]}], "serve": fine},
+    ], "prerequisites": [
+        {"flag": 5, "variations": ["on"]}, {"flag": "none", "variations": ["on"]},
+    ]});
+    let expected = [
+        "/configuration/prerequisites/0/flag",
+        "/configuration/prerequisites/1/flag",
+        "/configuration/rules/0",
+        "/configuration/rules/1/serve/variation",
+        "/configuration/rules/2/clauses/0",
+        "/configuration/rules/2/clauses/1/values/0",
+    ];
+    not_configured(&app, whole(rules), &expected).await;
     let rule = |id: Value| json!({"id": id, "clauses": [], "serve": {"variation": "a"}});
     not_configured(&app, whole(json!({"rules": [rule(json!("r")), rule(json!("r"))]})), &["/configuration/rules/1/id"])
         .await;

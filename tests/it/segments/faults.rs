@@ -107,21 +107,26 @@ on_both!(what_others_say_is_told_with_the_rest, async |app| {
     let below = json!({"attribute": "x", "op": "lt", "values": ["y"]});
     let rules = json!([
         rule("r", json!([member_of("none"), near])),
-        rule("r", json!([below, member_of("b")])),
+        rule("r", json!([5, below, member_of("b")])),
+        "s",
         rule("s", json!([member_of("a")])),
     ]);
     let expected = [
         "/included/0",
+        "/included/1",
+        "/included/2",
         "/more",
         "/name",
         "/rules/0/clauses/0/values/0",
         "/rules/0/clauses/1/op",
-        "/rules/1/clauses/0/values/0",
+        "/rules/1/clauses/0",
         "/rules/1/clauses/1/values/0",
+        "/rules/1/clauses/2/values/0",
         "/rules/1/id",
-        "/rules/2/clauses/0/values/0",
+        "/rules/2",
+        "/rules/3/clauses/0/values/0",
     ];
-    let whole = json!({"name": "", "more": 1, "included": [""], "rules": rules});
+    let whole = json!({"name": "", "more": 1, "included": ["", 5, "a\n"], "rules": rules});
     for query in ["", "?preview=true"] {
         let mut faults = app.put(&segment("a", query), &whole).any_version().await.faults();
         faults.sort();
@@ -130,19 +135,24 @@ on_both!(what_others_say_is_told_with_the_rest, async |app| {
     let mut new = whole.clone();
     new["key"] = json!("a\0");
     let faults = app.post(SEGMENTS, &new).await.faults();
-    assert_eq!(faults, ["/key", "/more"], "no store can look for it");
+    let unread = ["/included/1", "/key", "/more", "/rules/1/clauses/0", "/rules/2"];
+    assert_eq!(faults, unread, "no store can look for it");
     new["key"] = json!("A/b");
     let mut faults = app.post(SEGMENTS, &new).await.faults();
     faults.sort();
     let of_new = [
         "/included/0",
+        "/included/1",
+        "/included/2",
         "/key",
         "/more",
         "/name",
         "/rules/0/clauses/0/values/0",
         "/rules/0/clauses/1/op",
-        "/rules/1/clauses/0/values/0",
+        "/rules/1/clauses/0",
+        "/rules/1/clauses/1/values/0",
         "/rules/1/id",
+        "/rules/2",
     ];
     assert_eq!(faults, of_new);
     let shown = app.get(&segment("a", "")).await.expect(200);

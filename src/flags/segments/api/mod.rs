@@ -91,8 +91,8 @@ async fn create(
     path: web::Path<String>,
     body: Json,
 ) -> Result<HttpResponse> {
-    let ((key, edit), faults) = body.read_with(NewSegment::edit)?;
-    let created = segments.create(&caller, path.into_inner(), (key, Edit { faults, ..edit })).await?;
+    let ((key, edit), found) = body.read_with(NewSegment::edit)?;
+    let created = segments.create(&caller, path.into_inner(), (key, Edit { found, ..edit })).await?;
     Ok(tagged(HttpResponse::Created(), created.version, &created))
 }
 
@@ -137,8 +137,8 @@ async fn put(
     if_match: IfMatch,
     body: Json,
 ) -> Result<HttpResponse> {
-    let (edit, faults) = body.read_with(SegmentInput::edit)?;
-    let edit = Edit { faults, ..edit };
+    let (edit, found) = body.read_with(SegmentInput::edit)?;
+    let edit = Edit { found, ..edit };
     if yes_or_no("/preview", query.preview.as_deref())? {
         let preview = segments.preview(&caller, path.into_inner(), if_match, edit).await?;
         return Ok(HttpResponse::Ok().json(Outcome::Preview(preview)));
