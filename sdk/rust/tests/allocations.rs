@@ -14,17 +14,17 @@ const MANY: u32 = 1_000_000;
 const MOST: u64 = 4 << 20;
 
 /// A client that records, on a runtime that does not run.
-fn client() -> (Runtime, Client) {
-    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
-    let snapshot = serde_json::to_string(&flags::snapshot(10).unwrap()).unwrap();
+fn client() -> Result<(Runtime, Client), Box<dyn std::error::Error>> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    let snapshot = serde_json::to_string(&flags::snapshot(10)?)?;
     let builder = Client::builder("http://127.0.0.1:9", "bw_sdk_test").bootstrap_json(snapshot);
-    let client = runtime.block_on(async { builder.connect() }).unwrap();
-    (runtime, client)
+    let client = runtime.block_on(async { builder.connect() })?;
+    Ok((runtime, client))
 }
 
 #[test]
 fn a_boolean_flag_takes_no_memory() {
-    let (_runtime, client) = client();
+    let (_runtime, client) = client().unwrap();
     let user = flags::context("user-04711");
     let nobody = Context::anonymous();
     for key in [PLAIN, RULE, CANARY, "none"] {
@@ -43,7 +43,7 @@ fn a_boolean_flag_takes_no_memory() {
 
 #[test]
 fn recording_takes_no_memory_once_its_window_is_open() {
-    let (_runtime, client) = client();
+    let (_runtime, client) = client().unwrap();
     let scope = client.scope(&flags::context("user-04711"));
     scope.bool(CANARY, false);
     let record = || {
@@ -61,7 +61,7 @@ fn recording_takes_no_memory_once_its_window_is_open() {
 
 #[test]
 fn memory_is_bounded_whatever_is_asked() {
-    let (_runtime, client) = client();
+    let (_runtime, client) = client().unwrap();
     let counted = allocation_counter::measure(|| {
         for number in 0..MANY {
             let user = Context::new(format!("user-{number}"));
