@@ -95,15 +95,15 @@ impl Recent {
 /// Puts `place` where there is none yet, or where the oldest is.
 #[cold]
 fn replace_oldest(set: &Set, place: u64, now: Ticks) -> bool {
-    // Whoever notes the same at once goes for the same place, and then finds it taken. Where others write faster than this
-    // one as often as there are places, it is not noted.
+    // Whoever notes the same at once and has not seen the other goes for the same place, so one of them finds it taken and
+    // looks again. Where others write faster than this one as often as there are places, it is not noted.
     for _ in 0..=WAYS {
-        let known = |way: &AtomicU64| (way.load(Ordering::Relaxed) ^ place) & !TICK_MASK == 0;
-        if set.0.iter().any(known) {
+        let seen = set.0.each_ref().map(|way| way.load(Ordering::Relaxed));
+        if seen.iter().any(|found| (found ^ place) & !TICK_MASK == 0) {
             return false;
         }
-        let all = set.0.iter().map(|way| (way, way.load(Ordering::Relaxed)));
-        let oldest = all.max_by_key(|(_, found)| if *found == 0 { u32::MAX } else { age(*found, now) });
+        let oldest =
+            set.0.iter().zip(seen).max_by_key(|(_, found)| if *found == 0 { u32::MAX } else { age(*found, now) });
         let Some((way, found)) = oldest else { break };
         if way.compare_exchange(found, place, Ordering::Relaxed, Ordering::Relaxed).is_ok() {
             return true;
