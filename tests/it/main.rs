@@ -17,6 +17,7 @@ mod edge;
 mod flags;
 mod fleet;
 mod harness;
+mod layers;
 mod measurements;
 mod metrics;
 mod ofrep;
