@@ -1,46 +1,45 @@
 //! One small change to everybody, in turns with the bare broadcaster.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use serde_json::json;
 
 use super::Plan;
 use super::bare::Bare;
+use super::crowd::{Crowd, Heard, now};
 use super::place::Place;
 use super::report::{FanOut, resident};
-use super::subscribers::{Greeting, Subscribers};
 
 /// What every rollout is put to.
 const PATH: &str = "/api/v1/projects/default/environments/production/flags/feature.00000/rollout";
 
 pub(super) async fn measure(plan: Plan) -> anyhow::Result<FanOut> {
     let place = Place::start_with(&[], 1).await.context("the program did not start")?;
-    let greeting = Greeting::Stream(place.key.clone());
-    let alone = Subscribers::connect(place.address(), greeting.clone(), 1, 0).await?;
+    let mut alone = Crowd::connect(place.address(), Some(&place.key), 1, 0).await?;
     // Its length is what the bare one sends, and so are its parts.
-    let mut unheard = Vec::new();
+    let (mut unheard, mut bytes) = (Vec::new(), 0);
     for round in 0..plan.rounds {
-        unheard.push(change(&place, &alone, round).await?.0);
+        let (answered, _, heard) = change(&place, &mut alone, round).await?;
+        unheard.push(answered);
+        bytes = heard.length;
     }
-    let bytes = alone.length();
     drop(alone);
     let before = resident(place.id())?;
-    let ours = Subscribers::connect(place.address(), greeting, plan.crowd, 0).await?;
+    let mut ours = Crowd::connect(place.address(), Some(&place.key), plan.crowd, 0).await?;
     let idle = resident(place.id())?;
     let mut bare = Bare::start(plan.crowd, bytes)?;
-    let plain = Subscribers::connect(bare.address, Greeting::Plain, plan.crowd, 0).await?;
+    let mut plain = Crowd::connect(bare.address, None, plan.crowd, 0).await?;
     let mut fan_out = FanOut { subscribers: plan.crowd, bytes, unheard, ..FanOut::default() };
     // Both warm up.
     for round in 0..=plan.rounds {
-        plain.expect();
+        plain.expect().await?;
         bare.broadcast()?;
-        let heard = plain.heard().await?;
-        let spread = heard.last - heard.first;
-        let (answered, to_last, our_spread) = change(&place, &ours, round).await?;
+        let bare = plain.heard().await?;
+        let (answered, to_last, heard) = change(&place, &mut ours, plan.rounds + round).await?;
         if round > 0 {
-            fan_out.bare.push(spread);
-            fan_out.ours.push(our_spread);
+            fan_out.bare.push(bare.spread());
+            fan_out.ours.push(heard.spread());
             fan_out.to_last.push(to_last);
             fan_out.answered.push(answered);
         }
@@ -51,19 +50,15 @@ pub(super) async fn measure(plan: Plan) -> anyhow::Result<FanOut> {
     Ok(fan_out)
 }
 
-/// Makes a change; how long until it is answered, until the last has it, and from the first to the last.
-async fn change(
-    place: &Place,
-    subscribers: &Subscribers,
-    round: usize,
-) -> anyhow::Result<(Duration, Duration, Duration)> {
-    subscribers.expect();
-    let started = Instant::now();
+/// Makes a change; how long until it is answered, and until the last has it.
+async fn change(place: &Place, crowd: &mut Crowd, round: usize) -> anyhow::Result<(Duration, Duration, Heard)> {
+    crowd.expect().await?;
+    let started = now();
     // Always another share, and of as many digits.
     let answered = async {
         place.change("PUT", PATH, &json!({"percentage": 30 + round % 2})).await?;
-        anyhow::Ok(started.elapsed())
+        anyhow::Ok(now() - started)
     };
-    let (answered, heard) = tokio::try_join!(answered, subscribers.heard())?;
-    Ok((answered, heard.last - started, heard.last - heard.first))
+    let (answered, heard) = tokio::try_join!(answered, crowd.heard())?;
+    Ok((answered, heard.last() - started, heard))
 }

@@ -4,6 +4,7 @@ mod bare;
 #[path = "../ofrep/client.rs"]
 #[expect(dead_code, reason = "nothing is driven here")]
 mod client;
+mod crowd;
 mod fan_out;
 mod frame;
 #[path = "../ofrep/place.rs"]
@@ -19,7 +20,6 @@ mod subscribers;
 use std::io::Write as _;
 
 use anyhow::bail;
-use tokio::task::LocalSet;
 
 /// How much is measured.
 #[derive(Clone, Copy, Debug)]
@@ -43,12 +43,13 @@ fn main() -> anyhow::Result<()> {
             "--json" => json = true,
             // What cargo itself gives.
             "--bench" => {}
+            crowd::ARGUMENT => return crowd::be(&arguments.collect::<Vec<_>>()),
             bare::ARGUMENT => return bare::serve(&arguments.collect::<Vec<_>>()),
             other => bail!("unknown argument {other}; there are --quick and --json"),
         }
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let report = LocalSet::new().block_on(&runtime, async {
+    let report = runtime.block_on(async {
         let fan_out = fan_out::measure(plan).await?;
         let slow = slow::measure(plan).await?;
         anyhow::Ok(report::Report { fan_out, slow })

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 use tokio::task::spawn_local;
 use tokio::time::timeout;
 
+use super::crowd::now;
 use super::frame::{self, Cut};
 
 /// Longest wait for all to have something.
@@ -22,15 +23,6 @@ const AT_ONCE: usize = 64;
 const BUFFER: usize = 64 << 10;
 /// What the system keeps for a reader that does not read.
 const SMALL: u32 = 4 << 10;
-
-/// How the subscribers heard of one change.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Heard {
-    /// When the first had it.
-    pub(crate) first: Instant,
-    /// When the last had it.
-    pub(crate) last: Instant,
-}
 
 /// Subscribers that read, and some that do not.
 pub(crate) struct Subscribers {
@@ -44,11 +36,8 @@ pub(crate) struct Subscribers {
 #[derive(Default)]
 struct Round {
     expected: Cell<usize>,
-    received: Cell<usize>,
-    first: Cell<Option<Instant>>,
-    last: Cell<Option<Instant>>,
-    /// When each had it.
-    times: RefCell<Vec<Instant>>,
+    /// When each had it, in time since 1970.
+    times: RefCell<Vec<Duration>>,
     /// Length of the last message with its head.
     length: Cell<usize>,
     lost: Cell<usize>,
@@ -90,36 +79,21 @@ impl Subscribers {
 
     /// Begins to wait for one message that each gets.
     pub(crate) fn expect(&self) {
-        let Round { expected, received, first, last, times, .. } = &*self.round;
-        expected.set(self.count);
-        received.set(0);
-        first.set(None);
-        last.set(None);
-        times.borrow_mut().clear();
+        self.round.expected.set(self.count);
+        self.round.times.borrow_mut().clear();
     }
 
-    /// Waits until all have it.
-    pub(crate) async fn heard(&self) -> anyhow::Result<Heard> {
+    /// Waits until all have it: its length in bytes, and when each had it.
+    pub(crate) async fn heard(&self) -> anyhow::Result<(usize, Vec<Duration>)> {
+        let received = || self.round.times.borrow().len();
         let wait = async {
-            while self.round.received.get() < self.count {
+            while received() < self.count {
                 self.round.complete.notified().await;
             }
         };
         let complete = timeout(PATIENCE, wait).await;
-        let received = self.round.received.get();
-        ensure!(complete.is_ok(), "{received} of {} have it, {} are gone", self.count, self.round.lost.get());
-        let (first, last) = (self.round.first.get(), self.round.last.get());
-        Ok(Heard { first: first.context("the first")?, last: last.context("the last")? })
-    }
-
-    /// When each had the last message.
-    pub(crate) fn times(&self) -> Vec<Instant> {
-        self.round.times.borrow().clone()
-    }
-
-    /// Bytes of the last message with its head.
-    pub(crate) fn length(&self) -> usize {
-        self.round.length.get()
+        ensure!(complete.is_ok(), "{} of {} have it, {} are gone", received(), self.count, self.round.lost.get());
+        Ok((self.round.length.get(), self.round.times.borrow().clone()))
     }
 }
 
@@ -222,12 +196,8 @@ async fn follow(stream: &mut TcpStream, round: &Round) -> anyhow::Result<()> {
 
 impl Round {
     fn count(&self) {
-        let now = Instant::now();
-        self.received.set(self.received.get() + 1);
-        self.first.set(self.first.get().or(Some(now)));
-        self.last.set(Some(now));
-        self.times.borrow_mut().push(now);
-        if self.received.get() >= self.expected.get() {
+        self.times.borrow_mut().push(now());
+        if self.times.borrow().len() >= self.expected.get() {
             self.complete.notify_one();
         }
     }

@@ -1,18 +1,19 @@
 //! `GET /api/v1/stream`, and which instance has which revision.
 
 mod propagation;
+mod socket;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use bellwether_core::message::{FRAME_BYTES, PROTOCOL};
 use tokio::sync::watch;
 use utoipa::OpenApi;
 
-use super::socket::Stream;
 use super::{Admission, Fleet};
 use crate::access::{Access, Caller};
 use crate::error::{Error, Result};
 use crate::flags::Flags;
 use crate::http::caller::token;
+use socket::Stream;
 
 /// The routes under `/api/v1`.
 pub fn routes(config: &mut web::ServiceConfig) {

@@ -116,7 +116,8 @@ impl Conversation {
                 Ok(Vec::new())
             }
             Input::Drain => self.drain(),
-            Input::Binary => Ok(vec![Step::End(if self.sent.is_none() { End::NoHello } else { End::Binary })]),
+            Input::Binary | Input::Unreadable if self.sent.is_none() => Ok(vec![Step::End(End::NoHello)]),
+            Input::Binary => Ok(vec![Step::End(End::Binary)]),
             Input::Unreadable => Ok(vec![Step::End(End::Unreadable)]),
             Input::Gone => Ok(vec![Step::End(End::Gone)]),
         };

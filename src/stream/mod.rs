@@ -6,7 +6,6 @@ mod conversation;
 mod fleet;
 pub mod pages;
 mod receipts;
-mod socket;
 
 pub use admission::{Admission, Bounds};
 pub use fleet::{Fleet, Instance, Reach};

@@ -46,6 +46,12 @@
 //! - Everything is logged through [`tracing`], a failure once when it begins, and never the key. (The crate
 //!   `tungstenite`, used underneath, writes whole requests at its level `trace`; leave that off.)
 //!
+//! # Features
+//! None is on unless asked for.
+//! - `actix`: the module `actix`, a middleware that makes a scope of each request and reports how it went, and the
+//!   extractor that gives it to handlers.
+//! - `openfeature`: the module `openfeature`, a provider for OpenFeature's own SDK.
+//!
 //! # How it is made
 //! Background tasks share the flags in use and the open measurement windows with the getters and scopes:
 //! - `stream` holds the connection and does what `session`, a state machine without I/O, says about each message;
@@ -55,7 +61,11 @@
 //!   report and, in the set of fixed size `recent`, to know whom a metric is about.
 //! - `sender` takes windows from the `recorder` when they have ended on the server's clock, packs them into the
 //!   batches of the `outbox`, together with what else was recorded and the process's `resources`, and posts these.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![deny(missing_docs)]
 
+#[cfg(feature = "actix")]
+pub mod actix;
 mod backoff;
 mod builder;
 mod cache;
@@ -70,6 +80,8 @@ mod failure;
 mod fixture;
 mod in_use;
 mod listeners;
+#[cfg(feature = "openfeature")]
+pub mod openfeature;
 mod outbox;
 mod poll;
 mod recent;
@@ -94,7 +106,7 @@ pub use listeners::{FlagsChanged, Subscription};
 pub use scope::{Scope, Timer};
 pub use test_data::{FlagError, TestData};
 
-/// The README's example is compiled.
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
+/// What the README shows is run.
+#[cfg(all(doctest, feature = "actix", feature = "openfeature"))]
+#[doc = include_str!("../README.md")]
 struct Readme;

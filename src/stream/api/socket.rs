@@ -10,10 +10,10 @@ use bellwether_core::message::Hello;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, interval_at, timeout};
 
-use super::conversation::{Conversation, End, Frame, Input, Step};
-use super::fleet::{Fleet, Membership};
 use crate::access::{Access, Secret};
 use crate::flags::{LiveEnvironment, Published};
+use crate::stream::conversation::{Conversation, End, Frame, Input, Step};
+use crate::stream::fleet::{Fleet, Membership};
 
 /// How long a frame may take to be taken by a reader.
 const PATIENCE: Duration = Duration::from_secs(10);
