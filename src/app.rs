@@ -10,6 +10,7 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use actix_web::middleware::from_fn;
 use actix_web::{HttpServer, web};
+use tokio::net::TcpSocket;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -27,7 +28,7 @@ use crate::http::{assets, docs, health, request};
 use crate::measurements::Measurements;
 use crate::projects::{self, Projects};
 use crate::stream::api::Draining;
-use crate::stream::{Fleet, Reach};
+use crate::stream::{Admission, Fleet, Reach};
 use crate::tokens::{self, Tokens};
 use crate::usage::Usage;
 use crate::{access, audit, flags, measurements, stream};
@@ -37,6 +38,8 @@ pub use metrics::Metrics;
 const SHUTDOWN: u64 = 5;
 /// Largest head of a request is the framework's 128 KiB; a head takes at most this long to arrive.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
+/// Connections that may wait to be accepted; systems hold it against a bound of their own.
+const BACKLOG: u32 = 4_096;
 
 /// Why a server did not start: a sentence that says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -90,6 +93,8 @@ pub struct Services {
     pub canaries: Canaries,
     /// Connected SDKs.
     pub fleet: Fleet,
+    /// Whom the stream lets in.
+    pub admission: Admission,
 }
 
 /// A server that serves.
@@ -167,6 +172,7 @@ impl App {
             flags,
             measurements,
             fleet: Fleet::default(),
+            admission: Admission::new(settings.streams),
             store,
         };
         let (draining, drained) = watch::channel(false);
@@ -213,9 +219,17 @@ impl App {
     }
 }
 
-/// Takes the address; whoever connects waits until the server listens.
+/// Takes the address; whoever connects waits until the server listens, up to as many as come back at once after a
+/// restart.
 fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address).map_err(|reason| StartError::Bind { address, reason })
+    let listen = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // As the standard library does: the server may start again although connections of the one before linger.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)?.into_std()
+    };
+    listen().map_err(|reason| StartError::Bind { address, reason })
 }
 
 /// Serves by so many threads, or one for each core.
@@ -277,6 +291,7 @@ pub fn routes(config: &mut web::ServiceConfig, services: Services, metrics: Metr
         .app_data(web::Data::new(services.measurements))
         .app_data(web::Data::new(services.canaries))
         .app_data(web::Data::new(services.fleet))
+        .app_data(web::Data::new(services.admission))
         .app_data(web::Data::new(draining))
         .app_data(web::Data::new(metrics))
         // First of all: each route before it would cost every evaluation a look.

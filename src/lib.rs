@@ -25,3 +25,8 @@ pub mod stream;
 pub mod tokens;
 pub mod usage;
 pub mod version;
+
+/// The README's example of the SDK is compiled.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -103,6 +103,18 @@ fn web_at_the_edge(file: &File) -> Vec<String> {
     })
 }
 
+/// What the SDK fits into other libraries stays apart from the rest of it, which others get without.
+fn integrations_apart(file: &File) -> Vec<String> {
+    const INTEGRATIONS: [(&str, &str); 2] = [("actix_", "actix"), ("open_feature", "openfeature")];
+    let source = "sdk/rust/src";
+    each_path(file, move |path| {
+        let foreign = INTEGRATIONS.iter().find(|(library, _)| path.root().starts_with(library));
+        let (_, place) = foreign.filter(|_| file.is_under("sdk/core/src") || file.is_under(source))?;
+        let inside = file.path == format!("{source}/{place}.rs") || file.is_under(&format!("{source}/{place}"));
+        (!inside).then(|| format!("`{}` belongs to {source}/{place}", path.root()))
+    })
+}
+
 fn one_clock(file: &File) -> Vec<String> {
     let allowed = CLOCKS.contains(&file.path.as_str());
     each_path(file, move |path| {
@@ -286,6 +298,11 @@ fn diesel_stays_in_stores() {
 #[test]
 fn actix_and_askama_stay_at_the_edge() {
     holds(web_at_the_edge);
+}
+
+#[test]
+fn integrations_stay_apart() {
+    holds(integrations_apart);
 }
 
 #[test]

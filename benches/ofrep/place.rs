@@ -12,6 +12,7 @@ use super::client::{self, Request};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_bellwether");
 const PATIENCE: Duration = Duration::from_secs(30);
+
 /// The server, which ends with its value.
 pub(crate) struct Place {
     child: Child,
@@ -19,6 +20,7 @@ pub(crate) struct Place {
     token: String,
     pub(crate) key: String,
     url: String,
+    arguments: &'static [&'static str],
     _folder: TempDir,
 }
 
@@ -30,9 +32,10 @@ impl Drop for Place {
     }
 }
 
-fn serve(address: SocketAddr, url: &str) -> anyhow::Result<Child> {
+fn serve(address: SocketAddr, url: &str, arguments: &[&str]) -> anyhow::Result<Child> {
     Ok(Command::new(PROGRAM)
-        .args(["serve", "--workers", "1", "--listen", &address.to_string(), "--database-url", url])
+        .args(["serve", "--listen", &address.to_string(), "--database-url", url])
+        .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())
@@ -45,8 +48,13 @@ fn free_address() -> anyhow::Result<SocketAddr> {
 }
 
 impl Place {
-    /// Sets a store up, starts the program on it with one worker and makes so many flags.
+    /// As [`Place::start_with`], with one worker.
     pub(crate) async fn start(flags: usize) -> anyhow::Result<Self> {
+        Self::start_with(&["--workers", "1"], flags).await
+    }
+
+    /// Sets a store up, starts the program on it with these arguments and makes so many flags.
+    pub(crate) async fn start_with(arguments: &'static [&'static str], flags: usize) -> anyhow::Result<Self> {
         let folder = tempfile::tempdir()?;
         let url = format!("sqlite://{}", folder.path().join("bellwether.db").display());
         let init = Command::new(PROGRAM).args(["init", "--json", "--database-url", &url]).output()?;
@@ -57,7 +65,8 @@ impl Place {
         };
         let address = free_address()?;
         let (token, key) = (secret("/token")?, secret("/environments/production/server_key")?);
-        let place = Self { child: serve(address, &url)?, address, token, key, url, _folder: folder };
+        let place =
+            Self { child: serve(address, &url, arguments)?, address, token, key, url, arguments, _folder: folder };
         place.wait().await?;
         for number in 0..flags {
             place.make_flag(number).await.with_context(|| format!("flag {number}"))?;
@@ -69,7 +78,7 @@ impl Place {
     pub(crate) async fn start_again(&mut self) -> anyhow::Result<()> {
         self.child.kill()?;
         self.child.wait()?;
-        self.child = serve(self.address, &self.url)?;
+        self.child = serve(self.address, &self.url, self.arguments)?;
         self.wait().await
     }
 
@@ -98,7 +107,8 @@ impl Place {
         Request { method, path, token, media: "application/json", body: body.to_string() }
     }
 
-    async fn change(&self, method: &'static str, path: &str, body: &Value) -> anyhow::Result<()> {
+    /// Makes a change by the API.
+    pub(crate) async fn change(&self, method: &'static str, path: &str, body: &Value) -> anyhow::Result<()> {
         let answer = client::exchange(self.address, &self.request(method, path, body)).await?;
         ensure!(answer.status < 300, "{path}: {}", String::from_utf8_lossy(&answer.body));
         Ok(())

@@ -71,6 +71,13 @@ fn parts() -> Vec<Part> {
             flags::api::segments_document(),
         ),
         part(
+            "Layers",
+            "Users shared out among releases, so that no two of one layer have any in common.",
+            Callers::Staff,
+            API,
+            flags::api::layers_document(),
+        ),
+        part(
             "Canaries",
             "Releases that climb through shares, watched by guards that take them back.",
             Callers::Staff,

@@ -82,6 +82,7 @@ async fn get(Staff(caller): Staff, canaries: web::Data<Canaries>, path: web::Pat
     request_body(content = Policy, example = json!({
         "treatment": "on",
         "control": "off",
+        "layer": {"name": "checkout", "percentage": 20},
         "stages": [
             {"percentage": 5, "minimum_seconds": 600, "minimum_samples": 500},
             {"percentage": 50, "gate": "manual"},

@@ -74,6 +74,8 @@ pub struct Head {
     pub treatment: String,
     /// The variation that everyone else is served.
     pub control: String,
+    /// Who takes part, where that is not everyone: "20 % of layer checkout".
+    pub layer: Option<String>,
     /// The last form that was refused, to be filled in again.
     pub refused: Option<Refused>,
     /// The token that each form posts back.

@@ -6,10 +6,12 @@ mod limit;
 
 use bellwether_core::WatchedMetric;
 use deserr::Deserr;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::GuardState;
+use crate::flags::LayerPart;
+use crate::flags::share::plain;
 use defaults::{
     alpha, control, default_guards, default_stages, fallthrough, minimum_samples, minimum_seconds, treatment, weight,
 };
@@ -33,6 +35,12 @@ pub struct Policy {
     #[serde(rename = "where", default = "fallthrough")]
     #[deserr(rename = "where", default = fallthrough())]
     pub place: String,
+    /// The part of a layer whose users alone take part; everyone unless given. Canaries that have parts of one layer have
+    /// no user in common. Who is outside is in neither arm: on the fallthrough served control, on a rule served by the
+    /// fallthrough as if the rule did not match.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[deserr(default)]
+    pub layer: Option<LayerPart>,
     /// Highest chance that a healthy canary is ever taken back by its guards, over the whole release; 0.01 by default.
     #[serde(default = "alpha")]
     #[deserr(default = alpha())]
@@ -60,7 +68,7 @@ pub struct Policy {
 #[serde(deny_unknown_fields)]
 #[deserr(deny_unknown_fields)]
 pub struct Stage {
-    /// Treatment's share in percent, with up to three decimals.
+    /// Treatment's share in percent of who takes part, with up to three decimals.
     #[serde(serialize_with = "plain")]
     #[schema(exclusive_minimum = 0, maximum = 100)]
     pub percentage: f64,
@@ -270,16 +278,6 @@ impl Policy {
             }
         }
         if faults.is_empty() { Ok(states) } else { Err(faults) }
-    }
-}
-
-/// Whole numbers without a decimal point, as people write them.
-fn plain<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-    let whole = *number as i64;
-    if whole as f64 == *number && whole.unsigned_abs() < 1 << 53 {
-        serializer.serialize_i64(whole)
-    } else {
-        serializer.serialize_f64(*number)
     }
 }
 

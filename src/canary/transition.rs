@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bellwether_core::bucket::BUCKETS;
 use bellwether_core::window::{CONTROL, TREATMENT};
-use bellwether_core::{Arm, Context, Fault, Release, State as Snapshot};
+use bellwether_core::{Arm, Context, FALLTHROUGH, Fault, Layer, Release, Serve, State as Snapshot, TARGETING_KEY};
 use uuid::Uuid;
 
 use super::record::{Canary, LogItem, Progress, State};
@@ -15,7 +15,7 @@ use crate::audit::{self, Entry};
 use crate::clock;
 use crate::db::Connection;
 use crate::error::{Error, Result};
-use crate::flags::{Edited, Published, share};
+use crate::flags::{Edited, Published, share, take_of_layer};
 use crate::measurements::Cut;
 
 /// A canary in the transaction at hand, with the flag it runs on and who acts.
@@ -58,6 +58,7 @@ impl Transition<'_> {
         self.check_policy()?;
         self.check_split()?;
         let (limits, guards) = first_guards(&self.canary.policy, flags, self.cut).map_err(Error::Invalid)?;
+        let layer = self.part_of_layer(connection)?;
         let now = clock::now();
         let progress = Progress {
             release: Uuid::now_v7().to_string(),
@@ -78,7 +79,7 @@ impl Transition<'_> {
         store::save_guards(connection, &progress.release, &guards)?;
         self.canary.progress = Some(progress);
         self.canary.state = State::Running;
-        self.serve_stage(connection, "canary.start")?;
+        self.serve_stage(connection, layer, "canary.start")?;
         self.finish(connection, "started")
     }
 
@@ -105,7 +106,9 @@ impl Transition<'_> {
         let release = progress.release.clone();
         store::save_guards(connection, &release, &guards)?;
         self.canary.state = State::Running;
-        self.serve_stage(connection, "canary.advance")?;
+        // It keeps its users for as long as it runs.
+        let layer = self.edited.release().and_then(|release| release.layer.clone());
+        self.serve_stage(connection, layer, "canary.advance")?;
         self.finish(connection, "advanced")
     }
 
@@ -171,8 +174,25 @@ impl Transition<'_> {
         self.finish(c, event)
     }
 
+    /// The part of a layer that the policy asks for, out of what nobody else has.
+    fn part_of_layer(&self, connection: &mut Connection<'_>) -> Result<Option<Layer>> {
+        let policy = &self.canary.policy;
+        let Some(part) = &policy.layer else { return Ok(None) };
+        let bucket_by = match self.edited.configuration().serve(&policy.place) {
+            Some(Serve::Split(split)) => &split.bucket_by,
+            _ => TARGETING_KEY,
+        };
+        let otherwise = (policy.place == FALLTHROUGH).then(|| policy.control.clone());
+        take_of_layer(connection, self.edited.environment.id, part, bucket_by, otherwise).map(Some)
+    }
+
     /// Gives treatment the share of the stage at hand.
-    fn serve_stage(&mut self, connection: &mut Connection<'_>, action: &'static str) -> Result<()> {
+    fn serve_stage(
+        &mut self,
+        connection: &mut Connection<'_>,
+        layer: Option<Layer>,
+        action: &'static str,
+    ) -> Result<()> {
         let policy = &self.canary.policy;
         let stage = self.canary.stage().ok_or_else(|| Error::internal("the policy lacks the stage"))?;
         let buckets = stage.buckets().ok_or_else(|| Error::internal("the stage's percentage can't be served"))?;
@@ -184,7 +204,7 @@ impl Transition<'_> {
             arms: vec![arm(TREATMENT, &policy.treatment), arm(CONTROL, &policy.control)],
             metrics: policy.watched_metrics(&progress.limits),
             window_seconds: self.cut.window_seconds,
-            layer: None,
+            layer,
         };
         self.serve(connection, buckets, Some(release), action)
     }

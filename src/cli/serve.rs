@@ -42,6 +42,12 @@ pub(super) struct Arguments {
     /// [default: 30]
     #[arg(long, env = "BELLWETHER_STALE_AFTER_DAYS", value_name = "DAYS")]
     stale_after_days: Option<u32>,
+    /// SDKs that may be connected at once. [default: 20000]
+    #[arg(long, env = "BELLWETHER_STREAM_CONNECTIONS", value_name = "NUMBER")]
+    stream_connections: Option<u32>,
+    /// SDKs that may connect anew in each second; others are told to come again. [default: 2000]
+    #[arg(long, env = "BELLWETHER_STREAM_CONNECTIONS_PER_SECOND", value_name = "NUMBER")]
+    stream_connections_per_second: Option<u32>,
     /// How log lines are written.
     #[arg(long, env = "BELLWETHER_LOG_FORMAT", value_enum, default_value = "pretty")]
     log_format: LogFormat,
@@ -58,6 +64,8 @@ pub(super) async fn run(arguments: Arguments) -> anyhow::Result<Outcome> {
         grace_seconds: arguments.grace_seconds,
         history_versions: arguments.history_versions,
         stale_after_days: arguments.stale_after_days,
+        stream_connections: arguments.stream_connections,
+        stream_connections_per_second: arguments.stream_connections_per_second,
     };
     let given = match &arguments.config {
         Some(path) => given.or_file(path)?,

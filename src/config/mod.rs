@@ -1,6 +1,7 @@
 //! The settings: from the command line, the environment, or a TOML file, every problem reported at once.
 
 use std::net::SocketAddr;
+use std::num::NonZeroU32;
 use std::path::Path;
 
 use bellwether_core::Fault;
@@ -13,6 +14,7 @@ use crate::files;
 use crate::flags::{Retention, Staleness};
 use crate::input::{self, Faults};
 use crate::measurements::Cut;
+use crate::stream::Bounds;
 
 /// Where the server listens unless told otherwise.
 pub const LISTEN: &str = "127.0.0.1:8080";
@@ -39,6 +41,8 @@ pub struct Settings {
     pub history: Retention,
     /// When a flag counts as potentially stale.
     pub staleness: Staleness,
+    /// How many SDKs may be connected.
+    pub streams: Bounds,
 }
 
 /// Settings as they are given, each of them or none.
@@ -60,6 +64,10 @@ pub struct Given {
     pub history_versions: Option<u32>,
     /// Days after which a flag counts as potentially stale.
     pub stale_after_days: Option<u32>,
+    /// Streams that there may be at once.
+    pub stream_connections: Option<u32>,
+    /// New streams that are let in each second.
+    pub stream_connections_per_second: Option<u32>,
 }
 
 /// Settings that can't be used.
@@ -91,6 +99,8 @@ struct FileSettings {
     history: HistorySettings,
     #[deserr(default)]
     flags: FlagSettings,
+    #[deserr(default)]
+    stream: StreamSettings,
 }
 
 #[derive(Debug, Default, Deserr)]
@@ -134,6 +144,15 @@ struct FlagSettings {
     stale_after_days: Option<u32>,
 }
 
+#[derive(Debug, Default, Deserr)]
+#[deserr(error = Faults, deny_unknown_fields)]
+struct StreamSettings {
+    #[deserr(default)]
+    connections: Option<u32>,
+    #[deserr(default)]
+    connections_per_second: Option<u32>,
+}
+
 impl Given {
     /// These settings, and those of a TOML file where these leave something open.
     ///
@@ -157,6 +176,8 @@ impl Given {
             grace_seconds: self.grace_seconds.or(file.measurements.grace_seconds),
             history_versions: self.history_versions.or(file.history.versions),
             stale_after_days: self.stale_after_days.or(file.flags.stale_after_days),
+            stream_connections: self.stream_connections.or(file.stream.connections),
+            stream_connections_per_second: self.stream_connections_per_second.or(file.stream.connections_per_second),
         })
     }
 
@@ -189,6 +210,7 @@ impl Given {
             faults.push(Fault::new("/flags/stale_after_days", format!("is a number of days from {least} to {most}")));
         }
         let staleness = Staleness { days };
+        let streams = self.streams(&mut faults);
         let workers = self.workers.unwrap_or(0);
         if workers > WORKERS {
             faults.push(Fault::new("/server/workers", format!("is a number of threads from 0 to {WORKERS}")));
@@ -204,10 +226,32 @@ impl Given {
         let url = url.map_err(|error| faults.push(Fault::new("/store/database_url", error.to_string())));
         match (listen, metrics_listen, url, faults.is_empty()) {
             (Ok(listen), Ok(metrics_listen), Ok(database_url), true) => {
-                Ok(Settings { listen, workers, metrics_listen, database_url, cut, history, staleness })
+                Ok(Settings { listen, workers, metrics_listen, database_url, cut, history, staleness, streams })
             }
             _ => Err(ConfigError::Settings(faults)),
         }
+    }
+
+    fn streams(&self, faults: &mut Vec<Fault>) -> Bounds {
+        let mut bounds = Bounds::default();
+        if let Some(streams) = self.stream_connections {
+            let (least, most) = (Bounds::STREAMS.start(), Bounds::STREAMS.end());
+            if !Bounds::STREAMS.contains(&streams) {
+                faults.push(Fault::new("/stream/connections", format!("is a number from {least} to {most}")));
+            }
+            bounds.streams = streams;
+        }
+        if let Some(rate) = self.stream_connections_per_second {
+            let (least, most) = (Bounds::EACH_SECOND.start(), Bounds::EACH_SECOND.end());
+            match NonZeroU32::new(rate).filter(|_| Bounds::EACH_SECOND.contains(&rate)) {
+                Some(rate) => bounds.each_second = rate,
+                None => {
+                    let message = format!("is a number from {least} to {most}");
+                    faults.push(Fault::new("/stream/connections_per_second", message));
+                }
+            }
+        }
+        bounds
     }
 }
 

@@ -11,21 +11,24 @@ fn every_problem_is_reported_at_once() {
         grace_seconds: None,
         history_versions: Some(0),
         stale_after_days: Some(3_651),
+        stream_connections: Some(0),
+        stream_connections_per_second: Some(0),
     };
     let Err(ConfigError::Settings(faults)) = given.settings() else { panic!() };
-    assert_eq!(faults.len(), 7, "{faults:?}");
+    assert_eq!(faults.len(), 9, "{faults:?}");
 }
 
 #[test]
 fn a_file_fills_what_is_left_open() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    let text = "[server]\nlisten = \"127.0.0.1:9\"\nworkers = 3\nmetrics_listen = \"127.0.0.1:10\"\n[measurements]\nwindow_seconds = 2\n[history]\nversions = 7\n[flags]\nstale_after_days = 9\n";
+    let text = "[server]\nlisten = \"127.0.0.1:9\"\nworkers = 3\nmetrics_listen = \"127.0.0.1:10\"\n[measurements]\nwindow_seconds = 2\n[history]\nversions = 7\n[flags]\nstale_after_days = 9\n[stream]\nconnections = 4\nconnections_per_second = 5\n";
     #[expect(clippy::disallowed_methods, reason = "a test's own file")]
     std::fs::write(file.path(), text).unwrap();
     let given = Given { window_seconds: Some(3), ..Given::default() };
     let settings = given.or_file(file.path()).unwrap().settings().unwrap();
     assert_eq!((settings.listen.port(), settings.cut.window_seconds, settings.history.versions), (9, 3, 7));
     assert_eq!(settings.staleness.days, 9);
+    assert_eq!((settings.streams.streams, settings.streams.each_second.get()), (4, 5));
     assert_eq!((settings.workers, settings.metrics_listen.unwrap().port()), (3, 10));
 
     #[expect(clippy::disallowed_methods, reason = "a test's own file")]

@@ -60,7 +60,7 @@ impl Flags {
             flag: edited.flag.clone(),
             record: edited.record.clone(),
             next: next.clone(),
-            moves: Preview::between(edited.configuration(), &next),
+            moves: Preview::between(edited.configuration(), &next, edited.release()),
         };
         let together = Together { environment: edited.environment.clone(), changing: vec![changing] };
         let previews = self.previews(vec![together], |_| "/configuration".to_owned()).await?;
@@ -153,11 +153,12 @@ impl Flags {
                 let project = projects::project(c, &project)?;
                 check_references(c, &project, &after)?;
             }
-            everywhere(c, &project, std::slice::from_ref(&after), |_, configuration| {
+            everywhere(c, &project, std::slice::from_ref(&after), |_, record| {
                 if patched.back {
                     Preview::of_return()
                 } else {
-                    Preview::of_values(configuration, before, &patched.definition.variations)
+                    let served = (&record.configuration, record.release.as_ref());
+                    Preview::of_values(served, before, &patched.definition.variations)
                 }
             })
         };
@@ -198,14 +199,14 @@ fn everywhere(
     connection: &mut Connection<'_>,
     project: &str,
     flags: &[FlagRecord],
-    moves: impl Fn(&FlagRecord, &Configuration) -> Preview,
+    moves: impl Fn(&FlagRecord, &ConfigurationRecord) -> Preview,
 ) -> Result<Vec<Together>> {
     let mut places = Vec::new();
     for environment in projects::environments(connection, project)? {
         let mut changing = Vec::with_capacity(flags.len());
         for flag in flags {
             let record = store::find_configuration(connection, flag.id, environment.id())?;
-            let (next, moves) = (record.configuration.clone(), moves(flag, &record.configuration));
+            let (next, moves) = (record.configuration.clone(), moves(flag, &record));
             changing.push(Changing { flag: flag.clone(), record, next, moves });
         }
         places.push(Together { environment, changing });
@@ -225,7 +226,7 @@ pub(super) fn archived(
         flag.archived_at = Some(clock::now());
         going.insert(flag.id);
     }
-    let moves = |flag: &FlagRecord, _: &Configuration| {
+    let moves = |flag: &FlagRecord, _: &ConfigurationRecord| {
         if going.contains(&flag.id) { Preview::of_archive() } else { Preview::default() }
     };
     everywhere(connection, project, &flags, moves)

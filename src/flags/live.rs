@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::ArcSwap;
-use bellwether_core::message::FromServer;
+use bellwether_core::message::{FromServer, Have};
 use bellwether_core::{Asked, Change, Counts, Entry, RawValue, SegmentEntry, Snapshot, State};
 use chrono::{DateTime, Utc};
 use tokio::sync::{Notify, broadcast};
@@ -216,6 +216,18 @@ impl Live {
 }
 
 impl LiveEnvironment {
+    /// An environment in this state, with the changes that lately led there, the oldest first.
+    pub(crate) fn new(id: i64, project: String, state: State, recent: VecDeque<Arc<Published>>) -> Self {
+        Self {
+            id,
+            project,
+            current: ArcSwap::from_pointee(Served::new(state)),
+            recent: Mutex::new(recent),
+            changes: broadcast::Sender::new(QUEUE),
+            evaluations: AtomicU64::new(0),
+        }
+    }
+
     /// The flags now.
     pub fn served(&self) -> arc_swap::Guard<Arc<Served>> {
         self.current.load()
@@ -231,10 +243,10 @@ impl LiveEnvironment {
         self.changes.subscribe()
     }
 
-    /// What leads from a state that a reader has to the one at hand.
-    pub fn catch_up(&self, epoch: &str, revision: u64, hash: &str) -> CatchUp {
-        let served = self.current.load();
-        let state = &served.state;
+    /// What leads from what a reader has to a state.
+    pub fn catch_up(&self, state: &State, have: &Have) -> CatchUp {
+        let Have { epoch, revision, hash } = have;
+        let revision = *revision;
         if epoch != state.epoch() || revision > state.revision() {
             return CatchUp::Resync;
         }
@@ -242,14 +254,18 @@ impl LiveEnvironment {
             return if hash == state.hash() { CatchUp::Changes(Vec::new()) } else { CatchUp::Resync };
         }
         let recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = recent.iter().any(|change| change.revision == revision && change.hash == hash);
+        let known = recent.iter().any(|change| change.revision == revision && change.hash == *hash);
         let missed = recent.iter().filter(|c| c.revision > revision && c.revision <= state.revision());
         let missed: Vec<_> = missed.cloned().collect();
         // One that could not be told leaves nothing to go on from.
         if known && missed.iter().all(|change| !change.resync) { CatchUp::Changes(missed) } else { CatchUp::Resync }
     }
 
-    fn take(&self, published: Arc<Published>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    /// Takes in the next change and tells subscribers of it.
+    ///
+    /// # Errors
+    /// When it does not lead from the state at hand to the one it announces.
+    pub(crate) fn take(&self, published: Arc<Published>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let current = self.current.load_full();
         let change = match FromServer::read(&published.message)? {
             FromServer::Change(change) => change,
@@ -344,15 +360,8 @@ fn load(
     };
     let state = State::with_segments(snapshot, segments).map_err(Error::internal)?;
     let kept = store::outbox(connection, environment.id, KEPT_BYTES)?;
-    let recent = kept.into_iter().map(|kept| published(environment.id, kept));
-    Ok(LiveEnvironment {
-        id: environment.id,
-        project: environment.project.clone(),
-        current: ArcSwap::from_pointee(Served::new(state)),
-        recent: Mutex::new(recent.collect::<Result<_>>()?),
-        changes: broadcast::Sender::new(QUEUE),
-        evaluations: AtomicU64::new(0),
-    })
+    let recent = kept.into_iter().map(|kept| published(environment.id, kept)).collect::<Result<_>>()?;
+    Ok(LiveEnvironment::new(environment.id, environment.project.clone(), state, recent))
 }
 
 /// A change that was kept.

@@ -7,14 +7,14 @@ use std::collections::{BTreeMap, HashMap};
 
 use bellwether_core::allocation::{self, Move, Range};
 use bellwether_core::bucket::BUCKETS;
-use bellwether_core::{FALLTHROUGH, Rule, Serve, Value, Variation};
+use bellwether_core::{FALLTHROUGH, Release, Rule, Serve, Value, Variation};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 pub(super) use recent::share_of_users;
 pub use recent::{Dependent, NeededBy, RecentMoves, UserMove, moved_users};
 
-use super::{Configuration, share};
+use super::{Configuration, layers, share};
 
 /// Who would move.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
@@ -90,13 +90,14 @@ pub struct TargetMoves {
 
 impl Preview {
     /// The moves between two configurations, in the rules that both have and in the fallthrough. How many a rule
-    /// matches that is new or gone is a matter of the users, not of buckets, and is left out.
-    pub fn between(before: &Configuration, after: &Configuration) -> Self {
+    /// matches that is new or gone is a matter of the users, not of buckets, and is left out. `release` is what runs on
+    /// the flag, before and after.
+    pub fn between(before: &Configuration, after: &Configuration, release: Option<&Release>) -> Self {
         let rules = after.rules.iter().map(|rule| rule.id.as_str());
         let mut placed = Vec::new();
         for place in rules.chain([FALLTHROUGH]) {
             if let (Some(old), Some(new)) = (before.serve(place), after.serve(place)) {
-                let (from, to) = (ranges(before, old), ranges(after, new));
+                let (from, to) = (ranges(before, place, old, release), ranges(after, place, new, release));
                 let shuffled = before.enabled && after.enabled && shuffles(old, new);
                 let moves = if shuffled { independent(&from, &to) } else { allocation::moves(&from, &to) };
                 placed.extend(moves.into_iter().map(|movement| PlacedMove { place: place.to_owned(), movement }));
@@ -111,7 +112,11 @@ impl Preview {
     }
 
     /// The moves when variations come to have other values: of those who are served them.
-    pub fn of_values(configuration: &Configuration, before: &[Variation], after: &[Variation]) -> Self {
+    pub fn of_values(
+        (configuration, release): (&Configuration, Option<&Release>),
+        before: &[Variation],
+        after: &[Variation],
+    ) -> Self {
         let value = |of: &[Variation], name: &str| of.iter().find(|one| one.name == name).map(|one| one.value.clone());
         let changed = |name: &str| {
             let (old, new): (Option<Value>, Option<Value>) = (value(before, name), value(after, name));
@@ -121,7 +126,7 @@ impl Preview {
         let mut placed = Vec::new();
         for place in rules.chain([FALLTHROUGH]) {
             let Some(serve) = configuration.serve(place) else { continue };
-            let shares = allocation::shares(&ranges(configuration, serve));
+            let shares = allocation::shares(&ranges(configuration, place, serve, release));
             placed.extend(shares.into_iter().filter(|(name, buckets)| *buckets > 0 && changed(name)).map(
                 |(name, buckets)| PlacedMove {
                     place: place.to_owned(),
@@ -214,9 +219,31 @@ fn changed_rules(before: &Configuration, after: &Configuration) -> Vec<String> {
     changed.chain(gone).map(|rule| rule.id.clone()).collect()
 }
 
-/// What is served at a place, the kill switch considered.
-fn ranges(configuration: &Configuration, serve: &Serve) -> Vec<Range> {
-    if configuration.enabled { share::ranges(serve) } else { allocation::whole(&configuration.off_variation) }
+/// What is served at a place, the kill switch considered, and the layer of the release that runs there: a layer's buckets
+/// have nothing to do with the split's, so those outside of it are laid out behind those inside.
+fn ranges(configuration: &Configuration, place: &str, serve: &Serve, release: Option<&Release>) -> Vec<Range> {
+    if !configuration.enabled {
+        return allocation::whole(&configuration.off_variation);
+    }
+    let inside = share::ranges(serve);
+    let Some(layer) = release.filter(|release| release.place == place).and_then(|release| release.layer.as_ref())
+    else {
+        return inside;
+    };
+    let outside = match &layer.otherwise {
+        Some(variation) if place == FALLTHROUGH => allocation::whole(variation),
+        _ => share::ranges(&configuration.fallthrough),
+    };
+    let size = layers::size(layer);
+    let rest = squeezed(&outside, BUCKETS.saturating_sub(size)).into_iter();
+    squeezed(&inside, size).into_iter().chain(rest.map(|(end, variation)| (size + end, variation))).collect()
+}
+
+/// Ranges in so many buckets instead of all of them.
+fn squeezed(ranges: &[Range], buckets: u32) -> Vec<Range> {
+    let scaled = |end: u32| u64::from(end) * u64::from(buckets) / u64::from(BUCKETS);
+    let end = |end: u32| u32::try_from(scaled(end)).unwrap_or(buckets);
+    ranges.iter().map(|(old, variation)| (end(*old), variation.clone())).collect()
 }
 
 /// Whether a user's buckets under the two have nothing to do with each other.

@@ -6,6 +6,7 @@ use bellwether_core::allocation::{Range, Weight};
 use bellwether_core::bucket::BUCKETS;
 use bellwether_core::{Fault, Serve, Split, Variation, allocation, limits};
 use rand::distr::{Alphanumeric, SampleString as _};
+use serde::Serializer;
 
 /// Buckets of one percent.
 const PERCENT: f64 = 1_000.0;
@@ -93,6 +94,16 @@ pub fn ranges(serve: &Serve) -> Vec<Range> {
 /// Whether a person may give this salt.
 pub fn is_salt(salt: &str) -> bool {
     (1..=limits::SALT_LENGTH).contains(&salt.chars().count()) && !salt.contains('\0')
+}
+
+/// Whole numbers without a decimal point, as people write them.
+pub(crate) fn plain<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    let whole = *number as i64;
+    if whole as f64 == *number && whole.unsigned_abs() < 1 << 53 {
+        serializer.serialize_i64(whole)
+    } else {
+        serializer.serialize_f64(*number)
+    }
 }
 
 #[cfg(test)]

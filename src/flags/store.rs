@@ -189,6 +189,17 @@ pub(super) fn configurations_in(connection: &mut Connection<'_>, environment: i6
     rows.into_iter().map(configuration).collect()
 }
 
+/// The releases that run on flags of an environment, by flag.
+pub(super) fn releases_in(connection: &mut Connection<'_>, environment: i64) -> Result<Vec<(String, Release)>> {
+    let query = flag_configurations::table
+        .filter(flag_configurations::environment_id.eq(environment))
+        .filter(flag_configurations::release_json.is_not_null())
+        .order(flag_configurations::flag_key)
+        .select((flag_configurations::flag_key, flag_configurations::release_json.assume_not_null()));
+    let rows: Vec<(String, String)> = on_backend!(connection, |c| query.load(c))?;
+    rows.into_iter().map(|(flag, release)| Ok((flag, serde_json::from_str(&release)?))).collect()
+}
+
 /// The keys of all flags, archived ones too, by environment.
 pub(super) fn keys(connection: &mut Connection<'_>) -> Result<HashMap<i64, HashSet<String>>> {
     let query = flag_configurations::table.select((flag_configurations::environment_id, flag_configurations::flag_key));

@@ -115,6 +115,7 @@ fn projects() -> Vec<Route> {
         Route::new(Method::GET, environment, Need::Viewer, 200),
         Route::new(Method::GET, &format!("{environment}/propagation"), Need::Viewer, 200),
         Route::new(Method::GET, &format!("{environment}/fleet"), Need::Viewer, 200),
+        Route::new(Method::GET, &format!("{environment}/layers"), Need::Viewer, 200),
         Route::new(Method::PATCH, environment, Need::Admin, 200).at("environment", "qa").body(json!({"name": "QA"})),
         Route::new(Method::DELETE, environment, Need::Admin, 204).at("environment", "qa"),
     ]

@@ -10,14 +10,14 @@ use serde_json::{Value, json};
 use crate::harness::{FLAGS, PRODUCTION, Proxy, TestApp, configured, eventually, on_both, sql, within};
 
 /// The bound of what the SDK itself is asked to wait for.
-const LONG: Duration = Duration::from_secs(45);
+pub(crate) const LONG: Duration = Duration::from_secs(45);
 
-fn connect(origin: &str, key: &str) -> Client {
+pub(crate) fn connect(origin: &str, key: &str) -> Client {
     let builder = Client::builder(origin, key).application("checkout").reconnect_within(Duration::ZERO);
     builder.connect().unwrap()
 }
 
-async fn ready(app: &TestApp) -> Client {
+pub(crate) async fn ready(app: &TestApp) -> Client {
     let client = connect(&app.origin(), &app.keys(PRODUCTION).server);
     assert!(client.wait_ready(LONG).await, "flags arrive");
     client
@@ -28,7 +28,7 @@ async fn reaches(client: &Client, revision: u64) {
     within("the revision", revisions.wait_for(|at| at.is_some_and(|at| at >= revision))).await.unwrap();
 }
 
-async fn close(client: Client) {
+pub(crate) async fn close(client: Client) {
     within("the end of the client", client.close(LONG)).await;
 }
 
@@ -214,7 +214,7 @@ on_both!(who_is_refused_comes_back_less_often, async |app| {
 });
 
 /// Trials and failures of each arm, and how many durations, that the server has of a release.
-async fn counted(app: &TestApp, release: &str) -> (u64, u64, u64, u64, u64) {
+pub(crate) async fn counted(app: &TestApp, release: &str) -> (u64, u64, u64, u64, u64) {
     let since = chrono::DateTime::UNIX_EPOCH;
     let now = bellwether::clock::now();
     let windows = app.services().measurements.closed(release.to_owned(), since, now).await.unwrap();
@@ -235,7 +235,7 @@ async fn counted(app: &TestApp, release: &str) -> (u64, u64, u64, u64, u64) {
     (treatment.0, treatment.1, control.0, control.1, times)
 }
 
-async fn are_counted(app: &TestApp, release: &str, expected: (u64, u64, u64, u64, u64)) {
+pub(crate) async fn are_counted(app: &TestApp, release: &str, expected: (u64, u64, u64, u64, u64)) {
     eventually(&format!("{expected:?} to be counted"), async || {
         (counted(app, release).await == expected).then_some(())
     })

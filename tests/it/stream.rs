@@ -1,5 +1,6 @@
 //! `GET /api/v1/stream`, spoken without an SDK.
 
+use bellwether::stream::Bounds;
 use bellwether_core::State;
 use serde_json::{Value, json};
 use tokio::net::TcpSocket;
@@ -299,4 +300,19 @@ on_both!(a_server_that_lost_its_place_tells_its_readers_to_fetch, async |app| {
     assert!(!found.flag("feature.a").unwrap().flag().enabled());
     app.roll_out(PRODUCTION, "feature.a", 6.0).await;
     socket.follow(found, revision + 1).await;
+});
+
+on_both!(so_many_streams_are_let_in, async |app| {
+    let each_second = std::num::NonZeroU32::MIN;
+    app.start_again_with_streams(Bounds { streams: 2, each_second }).await;
+    let key = app.keys(PRODUCTION).server.clone();
+    let (first, _) = fresh(&app).await;
+    let _second = fresh(&app).await;
+    let refused = app.get("/api/v1/stream").by(&key).await;
+    refused.problem(503, "busy");
+    assert_eq!(refused.header("retry-after"), "1");
+    // A key that is not good is told so, and takes nobody's place.
+    app.get("/api/v1/stream").by("bw_srv_x").await.problem(401, "unauthenticated");
+    drop(first);
+    eventually("a place", async || Socket::connect(&app, Some(&key)).await.ok()).await;
 });

@@ -54,7 +54,20 @@ fn web() {
     passes(web_at_the_edge, "src/flags/api.rs", "use actix_web::web;");
     passes(web_at_the_edge, "src/canary/pages/tiles.rs", "use askama::Template;");
     passes(web_at_the_edge, "src/http/route.rs", "use actix_web::web;");
-    passes(web_at_the_edge, "sdk/rust/src/middleware.rs", "use actix_web::dev::Service;");
+    passes(web_at_the_edge, "sdk/rust/src/actix/middleware.rs", "use actix_web::dev::Service;");
+}
+
+#[test]
+fn integrations() {
+    finds(integrations_apart, "sdk/rust/src/client.rs", "use actix_web::HttpRequest;");
+    finds(integrations_apart, "sdk/rust/src/actix/report.rs", "use open_feature::Client;");
+    finds(integrations_apart, "sdk/core/src/context.rs", "use open_feature::EvaluationContext;");
+    passes(integrations_apart, "sdk/rust/src/actix/middleware.rs", "use actix_web::HttpRequest;");
+    passes(integrations_apart, "sdk/rust/src/actix.rs", "use actix_web::HttpRequest;");
+    passes(integrations_apart, "sdk/rust/src/openfeature.rs", "use open_feature::async_trait;");
+    passes(integrations_apart, "sdk/rust/src/lib.rs", "pub mod actix;");
+    passes(integrations_apart, "sdk/rust/examples/actix.rs", "use actix_web::App;");
+    passes(integrations_apart, "src/http/route.rs", "use actix_web::web;");
 }
 
 #[test]

@@ -6,6 +6,8 @@
 //! [`window`]s that an SDK sends and the guard reads.
 //!
 //! Nothing here does I/O, reads a clock, or panics: server, SDK and command line run the same code.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![deny(missing_docs)]
 
 pub mod allocation;
 mod asked;
@@ -62,3 +64,8 @@ pub use value::ValueType;
 
 pub use serde_json::Value;
 pub use serde_json::value::RawValue;
+
+/// What the README shows is run.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

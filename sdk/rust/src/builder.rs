@@ -95,15 +95,17 @@ impl ClientBuilder {
         }
     }
 
-    /// Names the service, the same for all its instances; `unknown` unless set.
+    /// Names the service, the same for all its instances, in 1 to 256 bytes; `unknown` unless set.
+    /// [`connect`](Self::connect) refuses another length with [`ConnectError::Name`].
     #[must_use]
     pub fn application(mut self, name: impl Into<String>) -> Self {
         self.application = name.into();
         self
     }
 
-    /// Names this process among the instances of the service; a random UUID unless set. No two that run at once may
-    /// have the same name, or the server takes the measurements of one for those of the other.
+    /// Names this process among the instances of the service, in 1 to 256 bytes; a random UUID unless set. No two that
+    /// run at once may have the same name, or the server takes the measurements of one for those of the other.
+    /// [`connect`](Self::connect) refuses another length with [`ConnectError::Name`].
     #[must_use]
     pub fn instance(mut self, name: impl Into<String>) -> Self {
         self.instance = Some(name.into());
@@ -111,15 +113,16 @@ impl ClientBuilder {
     }
 
     /// What the first reconnection after a loss is spread over, so that the clients of a server that restarts do not
-    /// all come back at once; 10 s unless set, an hour at most. Further attempts wait up to twice as long each, up to
-    /// 30 s.
+    /// all come back at once; 10 s unless set, from nothing to an hour: what is longer counts as an hour. Further attempts
+    /// wait up to twice as long each, up to 30 s.
     #[must_use]
     pub fn reconnect_within(mut self, range: Duration) -> Self {
         self.reconnect_within = range.min(LONGEST_RECONNECT);
         self
     }
 
-    /// How often the flags are asked for while the stream can't be had, on average; 30 s unless set, a second to an hour.
+    /// How often the flags are asked for while the stream can't be had, on average; 30 s unless set, from a second to an
+    /// hour: what is shorter or longer counts as the nearer of these.
     #[must_use]
     pub fn poll_every(mut self, time: Duration) -> Self {
         self.poll_every = time.clamp(SHORTEST_POLL, LONGEST_RECONNECT);
@@ -138,14 +141,15 @@ impl ClientBuilder {
     }
 
     /// Starts with these flags, as `GET /api/v1/snapshot` answers them, unless newer ones are in the cache; the server's
-    /// take their place when they arrive.
+    /// take their place when they arrive. Only the last of several counts; none unless set.
+    /// [`connect`](Self::connect) refuses what is no snapshot with [`ConnectError::Bootstrap`].
     #[must_use]
     pub fn bootstrap_json(mut self, snapshot: impl Into<String>) -> Self {
         self.bootstrap = Some(Bootstrap::Json(snapshot.into()));
         self
     }
 
-    /// As [`bootstrap_json`](Self::bootstrap_json), from a file.
+    /// As [`bootstrap_json`](Self::bootstrap_json), from a file, which `connect` reads.
     #[must_use]
     pub fn bootstrap_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.bootstrap = Some(Bootstrap::File(path.into()));
@@ -153,7 +157,7 @@ impl ClientBuilder {
     }
 
     /// Makes a client that never connects: it serves the flags it begins with, or defaults, and records nothing. It needs
-    /// no runtime, and neither URL nor key are looked at, but for the cache, which belongs to them.
+    /// no runtime, and neither URL nor key are looked at, but for the cache, which belongs to them. Unless set, it connects.
     #[must_use]
     pub fn offline(mut self) -> Self {
         self.offline = true;

@@ -44,6 +44,12 @@
 //! - Everything is logged through [`tracing`], a failure once when it begins, and never the key. (The crate
 //!   `tungstenite`, used underneath, writes whole requests at its level `trace`; leave that off.)
 //!
+//! # Features
+//! None is on unless asked for.
+//! - `actix`: the module `actix`, a middleware that makes a scope of each request and reports how it went, and the
+//!   extractor that gives it to handlers.
+//! - `openfeature`: the module `openfeature`, a provider for OpenFeature's own SDK.
+//!
 //! # How it is made
 //! Background tasks share the flags in use and the open measurement windows with the getters and scopes:
 //! - `stream` holds the connection and does what `session`, a state machine without I/O, says about each message;
@@ -51,7 +57,11 @@
 //! - `poll` asks for the whole state while the stream can't be had; `cache` keeps what is in use on disk.
 //! - `sender` takes windows from the `recorder` when they have ended on the server's clock, packs them into the
 //!   batches of the `outbox`, and posts these.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+#![deny(missing_docs)]
 
+#[cfg(feature = "actix")]
+pub mod actix;
 mod backoff;
 mod builder;
 mod cache;
@@ -64,6 +74,8 @@ mod failure;
 #[cfg(test)]
 mod fixture;
 mod listeners;
+#[cfg(feature = "openfeature")]
+pub mod openfeature;
 mod outbox;
 mod poll;
 mod recorder;
@@ -85,7 +97,7 @@ pub use listeners::{FlagsChanged, Subscription};
 pub use scope::{Scope, Timer};
 pub use test_data::{FlagError, TestData};
 
-/// The README's example is compiled.
-#[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
+/// What the README shows is run.
+#[cfg(all(doctest, feature = "actix", feature = "openfeature"))]
+#[doc = include_str!("../README.md")]
 struct Readme;

@@ -1,4 +1,5 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use bellwether_core::window::{REQUEST_DURATION_MS, REQUEST_ERROR};
 use bellwether_core::{Assignment, Context, Entry, ErrorCode, State, Value};
@@ -103,7 +104,17 @@ impl Scope {
     ///
     /// Labels are kept to 200 bytes, and to 20 different ones in a window: name the operation, not the user.
     pub fn finish(self, ok: bool, label: &str) {
-        self.record(REQUEST_ERROR, Observation::Outcome { failed: !ok, label });
+        self.end(!ok, label);
+    }
+
+    /// As [`finish`](Self::finish), of a scope that others have too.
+    pub(crate) fn end(&self, failed: bool, label: &str) {
+        self.record(REQUEST_ERROR, Observation::Outcome { failed, label });
+    }
+
+    /// Reports how long the request took, as a [`Timer`] does.
+    pub(crate) fn took(&self, time: Duration) {
+        self.record(REQUEST_DURATION_MS, Observation::Number(time.as_secs_f64() * 1_000.0));
     }
 
     fn get<T: FlagValue>(&self, key: &str, default: T) -> T {
@@ -154,8 +165,6 @@ pub struct Timer<'s> {
 impl Timer<'_> {
     /// Reports the time since the start, in milliseconds, as `request.duration_ms`.
     pub fn stop(self) {
-        let elapsed = clock::moment().duration_since(self.started);
-        let milliseconds = elapsed.as_secs_f64() * 1_000.0;
-        self.scope.record(REQUEST_DURATION_MS, Observation::Number(milliseconds));
+        self.scope.took(clock::moment().duration_since(self.started));
     }
 }

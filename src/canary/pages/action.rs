@@ -93,10 +93,14 @@ impl Head {
         let Place { environment, .. } = &self.place;
         let (treatment, control) = (&self.treatment, &self.control);
         match act {
-            Act::Start => format!(
-                "The first stage of {environment} begins: its share is served “{treatment}”, everyone else “{control}”. \
-                 The guards look after each window and take it back by themselves when it does harm."
-            ),
+            Act::Start => {
+                let only = self.layer.as_ref().map_or_else(String::new, |part| format!(" Only {part} takes part."));
+                format!(
+                    "The first stage of {environment} begins: its share is served “{treatment}”, everyone else \
+                     “{control}”.{only} The guards look after each window and take it back by themselves when it does \
+                     harm."
+                )
+            }
             Act::Advance => {
                 "The next stage begins now, whatever this one still waits for. The guards go on looking.".to_owned()
             }

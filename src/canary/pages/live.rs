@@ -38,6 +38,7 @@ pub(super) fn head(user: &PageCaller, seen: &Seen) -> Head {
         locked: locked.then(|| format!("Changing it needs the role {}.", needed.name())),
         treatment: policy.treatment.clone(),
         control: policy.control.clone(),
+        layer: policy.layer.as_ref().map(story::part_of_layer),
         ..bare_head(user, seen.place.clone())
     }
 }

@@ -19,7 +19,8 @@ pub(super) fn note(canary: &Canary) -> Option<CanaryNote> {
     let stages = canary.policy.stages.len();
     let climbs = |what: &str| {
         let share = canary.stage().map(|stage| display::share(stage.percentage)).unwrap_or_default();
-        format!("{what} {}/{stages} · {share}", progress.stage + 1)
+        let of = canary.policy.layer.as_ref().map(|part| format!(" of {}", display::share(part.percentage)));
+        format!("{what} {}/{stages} · {share}{}", progress.stage + 1, of.unwrap_or_default())
     };
     let text = match canary.state {
         State::Draft | State::Promoted => return None,

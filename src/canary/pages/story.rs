@@ -6,6 +6,7 @@ use super::seen::Seen;
 use super::{Banner, Decision, Fact, TopError};
 use crate::canary::runner::GUARD;
 use crate::canary::{LogItem, State, Verdict};
+use crate::flags::LayerPart;
 use crate::http::display::{self, Moment, Tone, counted, thousands};
 use crate::http::page::sentence;
 
@@ -127,7 +128,18 @@ pub(super) fn facts(seen: &Seen) -> Vec<Fact> {
     if policy.place != bellwether_core::FALLTHROUGH {
         facts.push(fact("Where", format!("rule {}", policy.place), "Only users whom this rule serves take part"));
     }
+    if let Some(part) = &policy.layer {
+        let outside =
+            if policy.place == bellwether_core::FALLTHROUGH { policy.control.as_str() } else { "the fallthrough" };
+        let title = format!("Whoever is outside is served {outside} and counted for neither arm");
+        facts.push(fact("Layer", part_of_layer(part), &title));
+    }
     facts
+}
+
+/// "20 % of layer checkout".
+pub(super) fn part_of_layer(part: &LayerPart) -> String {
+    format!("{} of layer {}", display::share(part.percentage), part.name)
 }
 
 /// Requests of treatment and control in the last windows.

@@ -78,6 +78,7 @@ impl Default for Policy {
             treatment: treatment(),
             control: control(),
             place: fallthrough(),
+            layer: None,
             alpha: alpha(),
             dry_run: false,
             stages: default_stages(),

@@ -4,6 +4,7 @@ use bellwether_core::window::{REQUEST_DURATION_MS, REQUEST_ERROR};
 use bellwether_core::{FALLTHROUGH, Fault, limits};
 
 use super::{FlagLimit, Guard, Limit, Policy, Stage, Test};
+use crate::flags::LayerPart;
 
 /// Most stages of a policy.
 const STAGES: usize = 20;
@@ -40,6 +41,7 @@ impl Policy {
         if !(self.alpha > 0.0 && self.alpha < 0.5) {
             fault("/alpha", format!("alpha must be above 0 and below 0.5, not {}", self.alpha));
         }
+        faults.extend(self.layer.iter().flat_map(LayerPart::faults).map(|fault| fault.under("/layer")));
         faults.extend(stages(&self.stages));
         faults.extend(guards(&self.guards));
         faults

@@ -59,6 +59,29 @@ fn what_is_left_out_takes_its_default() {
 }
 
 #[test]
+fn a_layer_stands_in_a_policy_that_names_one() {
+    let text = serde_json::to_string(&Policy::default()).unwrap();
+    assert!(!text.contains("layer"), "policies and verdicts recorded without one stay as they are: {text}");
+    let layer = json!({"name": "checkout", "percentage": 20});
+    let policy = read(&json!({"layer": layer}));
+    assert_eq!(serde_json::to_value(&policy).unwrap()["layer"], layer);
+    assert_eq!(serde_json::to_string(&policy.layer).unwrap(), r#"{"name":"checkout","percentage":20}"#);
+    assert_eq!(policy.faults(&VARIATIONS, &[]), []);
+    assert_eq!(read(&json!({"layer": null})), Policy::default());
+    for percentage in [json!(0.001), json!(99.999), json!(100)] {
+        assert_eq!(pointers(&read(&json!({"layer": {"name": "l", "percentage": percentage}}))), Vec::<String>::new());
+    }
+    for percentage in [json!(0), json!(-1), json!(100.001), json!(0.0004), json!(12.3456)] {
+        let policy = read(&json!({"layer": {"name": "l", "percentage": percentage}}));
+        assert_eq!(pointers(&policy), ["/layer/percentage"], "{percentage}");
+    }
+    for name in ["", ".l", "two words", "layer/l", &"l".repeat(101)] {
+        let policy = read(&json!({"layer": {"name": name, "percentage": 0}}));
+        assert_eq!(pointers(&policy), ["/layer/name", "/layer/percentage"], "{name}");
+    }
+}
+
+#[test]
 fn what_is_unknown_is_refused_by_both_readers() {
     for value in [
         json!({"beta": 1}),
@@ -71,6 +94,9 @@ fn what_is_unknown_is_refused_by_both_readers() {
         json!({"guards": [{"name": "g", "metric": "m", "test": "ratio_limit", "limit": "5 %"}]}),
         json!({"guards": [{"name": "g", "metric": "m", "test": "ratio_limit", "limit": {"flag": "f", "factor": 1}}]}),
         json!({"alpha": "0.01"}),
+        json!({"layer": "checkout"}),
+        json!({"layer": {"name": "checkout"}}),
+        json!({"layer": {"name": "checkout", "percentage": 20, "salt": "s"}}),
         json!("on"),
     ] {
         assert!(serde_json::from_value::<Policy>(value.clone()).is_err(), "{value}");

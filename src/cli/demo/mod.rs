@@ -26,6 +26,7 @@ use crate::app::{App, StartError};
 use crate::config::{LISTEN, Settings};
 use crate::db::DatabaseUrl;
 use crate::flags::{Retention, Staleness};
+use crate::stream::Bounds;
 use place::Place;
 use plan::{BAD, Plan, Prepared};
 use show::Show;
@@ -92,6 +93,7 @@ async fn start(arguments: &Arguments, plan: &Plan, database_url: DatabaseUrl) ->
         cut: plan.cut,
         history: Retention::default(),
         staleness: Staleness::default(),
+        streams: Bounds::default(),
     };
     match App::start(settings.clone()).await {
         Err(StartError::Bind { .. }) if arguments.listen.is_none() => {

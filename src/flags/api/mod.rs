@@ -5,6 +5,7 @@ mod configurations;
 mod definitions;
 mod explain;
 mod history;
+mod layers;
 mod ofrep;
 mod snapshot;
 
@@ -21,6 +22,7 @@ pub fn routes(config: &mut web::ServiceConfig) {
     configurations::routes(config);
     history::routes(config);
     explain::routes(config);
+    layers::routes(config);
     segments::routes(config);
     config.service(web::resource("/snapshot").get(snapshot::get));
 }
@@ -44,6 +46,12 @@ pub fn document() -> OpenApi {
 #[must_use]
 pub fn segments_document() -> OpenApi {
     segments::document()
+}
+
+/// The operation on layers, by its path under `/api/v1`.
+#[must_use]
+pub fn layers_document() -> OpenApi {
+    layers::Document::openapi()
 }
 
 /// The operations on environments that are about every flag in them, by their paths under `/api/v1`.

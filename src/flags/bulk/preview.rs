@@ -70,7 +70,7 @@ fn switched(
     for flag in flags {
         let record = store::find_configuration(connection, flag.id, environment.id())?;
         let next = Configuration { enabled, ..record.configuration.clone() };
-        let moves = Preview::between(&record.configuration, &next);
+        let moves = Preview::between(&record.configuration, &next, record.release.as_ref());
         changing.push(Changing { flag, record, next, moves });
     }
     Ok(Together { environment, changing })

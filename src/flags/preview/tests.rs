@@ -11,7 +11,7 @@ fn configuration(fallthrough: Serve) -> Configuration {
 }
 
 fn moves(before: &Configuration, after: &Configuration) -> Vec<(String, String, String, u32)> {
-    let preview = Preview::between(before, after);
+    let preview = Preview::between(before, after, None);
     assert_eq!(preview.moved, preview.moves.iter().map(|placed| placed.movement.buckets).sum::<u32>());
     let told = |placed: PlacedMove| (placed.place, placed.movement.from, placed.movement.to, placed.movement.buckets);
     preview.moves.into_iter().map(told).collect()
@@ -57,7 +57,7 @@ fn rules_that_both_have_are_told_by_their_ids() {
 }
 
 fn words(before: &Configuration, after: &Configuration) -> String {
-    let mut preview = Preview::between(before, after);
+    let mut preview = Preview::between(before, after, None);
     preview.tell(before, after);
     preview.summary
 }
@@ -82,7 +82,7 @@ fn a_summary_says_who_gains_who_loses_and_who_switches() {
 
 #[test]
 fn balances_sum_what_each_variation_gains_and_loses() {
-    let preview = Preview::between(&configuration(split("s", 10_000)), &configuration(split("s", 25_000)));
+    let preview = Preview::between(&configuration(split("s", 10_000)), &configuration(split("s", 25_000)), None);
     let balance = |name: &str, gains, loses| Balance { variation: name.to_owned(), gains, loses };
     assert_eq!(preview.variations, [balance("off", 0, 15_000), balance("on", 15_000, 0)]);
 }
@@ -96,7 +96,8 @@ fn what_buckets_do_not_tell_is_named() {
         .unwrap()
     };
     let with = |rules: Vec<Rule>| Configuration { rules, ..configuration(split("s", 50_000)) };
-    let changed = |before: Vec<Rule>, after: Vec<Rule>| Preview::between(&with(before), &with(after)).changed_rules;
+    let changed =
+        |before: Vec<Rule>, after: Vec<Rule>| Preview::between(&with(before), &with(after), None).changed_rules;
     assert_eq!(changed(vec![rule("a", "NO")], vec![rule("a", "NO")]), Vec::<String>::new());
     assert_eq!(changed(vec![rule("a", "NO")], vec![rule("a", "SE")]), ["a"]);
     assert_eq!(changed(vec![rule("a", "NO")], vec![rule("b", "NO")]), ["b", "a"]);
@@ -111,9 +112,9 @@ fn what_buckets_do_not_tell_is_named() {
     );
     let prerequisite = bellwether_core::Prerequisite { flag: "b".to_owned(), variations: vec!["on".to_owned()] };
     let needs = Configuration { prerequisites: vec![prerequisite], ..with(vec![]) };
-    assert!(Preview::between(&with(vec![]), &needs).changed_prerequisites);
+    assert!(Preview::between(&with(vec![]), &needs, None).changed_prerequisites);
     let asleep = |of: &Configuration| Configuration { enabled: false, ..of.clone() };
-    assert!(!Preview::between(&asleep(&with(vec![])), &asleep(&needs)).changed_prerequisites, "both serve off");
+    assert!(!Preview::between(&asleep(&with(vec![])), &asleep(&needs), None).changed_prerequisites, "both serve off");
 }
 
 #[test]
@@ -140,11 +141,43 @@ fn new_values_move_those_who_are_served_them() {
         vec![variation("on", on), variation("off", 0)]
     };
     let quarter = configuration(split("s", 25_000));
-    let mut preview = Preview::of_values(&quarter, &variations(1), &variations(2));
+    let mut preview = Preview::of_values((&quarter, None), &variations(1), &variations(2));
     assert_eq!((preview.moved, preview.variations.len()), (25_000, 0));
     assert!(preview.moves[0].is_of_value());
     preview.tell(&quarter, &quarter);
     assert_eq!(preview.summary, "0 users switch away; 25 % are served another value of `on`.");
     let off = Configuration { enabled: false, ..quarter };
-    assert_eq!(Preview::of_values(&off, &variations(1), &variations(2)).moved, 0);
+    assert_eq!(Preview::of_values((&off, None), &variations(1), &variations(2)).moved, 0);
+}
+
+#[test]
+fn outside_of_a_layer_nobody_is_in_the_split() {
+    let release = |place: &str, otherwise: Option<&str>| -> Release {
+        serde_json::from_value(serde_json::json!({
+            "id": "r", "where": place, "window_seconds": 10, "metrics": [], "arms": [],
+            "layer": {"salt": "layer/l", "ranges": [[0, 10_000], [50_000, 60_000]], "otherwise": otherwise},
+        }))
+        .unwrap()
+    };
+    let off = |of: &Configuration| Configuration { enabled: false, off_variation: "none".to_owned(), ..of.clone() };
+    let between = |of: &Configuration, release: &Release| {
+        let moves = Preview::between(of, &off(of), Some(release)).moves.into_iter();
+        moves.map(|placed| (placed.place, placed.movement.from, placed.movement.buckets)).collect::<Vec<_>>()
+    };
+    let served = |place: &str, from: &str, buckets: u32| (place.to_owned(), from.to_owned(), buckets);
+    let on_fallthrough = configuration(split("s", 25_000));
+    let moved = between(&on_fallthrough, &release(FALLTHROUGH, Some("off")));
+    assert_eq!(moved, [served("fallthrough", "off", 95_000), served("fallthrough", "on", 5_000)]);
+
+    // Outside they get the fallthrough, where a rule is shared out.
+    let rule = Rule { id: "r1".to_owned(), description: String::new(), clauses: Vec::new(), serve: split("r", 50_000) };
+    let on_rule = Configuration { rules: vec![rule], ..on_fallthrough };
+    let moved = between(&on_rule, &release("r1", None));
+    assert_eq!(moved[..2], [served("r1", "off", 70_000), served("r1", "on", 30_000)]);
+    assert_eq!(moved[2..], [served("fallthrough", "off", 75_000), served("fallthrough", "on", 25_000)]);
+
+    let values = |on: i64| vec![Variation { name: "on".to_owned(), value: on.into() }];
+    let preview = Preview::of_values((&on_rule, Some(&release("r1", None))), &values(1), &values(2));
+    let moved: Vec<_> = preview.moves.iter().map(|placed| (placed.place.as_str(), placed.movement.buckets)).collect();
+    assert_eq!(moved, [("r1", 30_000), ("fallthrough", 25_000)]);
 }

@@ -70,6 +70,7 @@ const ROWS: [&[&str]; 5] = [
         "getCanary",
         "configureCanary",
         "startCanary",
+        "listLayers",
         "pauseCanary",
         "resumeCanary",
         "advanceCanary",

@@ -8,6 +8,7 @@ use bellwether::config::Settings;
 use bellwether::db::{Connection, DatabaseUrl, OpenError, Part};
 use bellwether::flags::{Retention, Staleness};
 use bellwether::measurements::Cut;
+use bellwether::stream::Bounds;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -48,6 +49,7 @@ struct Inner {
     http: Client,
     cut: std::sync::Mutex<Cut>,
     history: std::sync::Mutex<Retention>,
+    streams: std::sync::Mutex<Bounds>,
     open_metrics: AtomicBool,
     running: Mutex<Option<App>>,
     now: std::sync::Mutex<Option<(SocketAddr, Services)>>,
@@ -69,6 +71,7 @@ impl TestApp {
             // Windows as short as can be, so that tests need not wait long for their end.
             cut: std::sync::Mutex::new(Cut { window_seconds: 1, grace_seconds: 1 }),
             history: std::sync::Mutex::default(),
+            streams: std::sync::Mutex::default(),
             open_metrics: AtomicBool::default(),
             running: Mutex::default(),
             now: std::sync::Mutex::default(),
@@ -96,7 +99,8 @@ impl TestApp {
         let database_url = self.inner.url.clone();
         let metrics_listen = self.inner.open_metrics.load(Ordering::SeqCst).then_some(listen);
         let staleness = Staleness::default();
-        let settings = Settings { listen, workers: 0, metrics_listen, database_url, cut, history, staleness };
+        let streams = *self.inner.streams.lock().unwrap();
+        let settings = Settings { listen, workers: 0, metrics_listen, database_url, cut, history, staleness, streams };
         // A worker of the one before may still be giving up its part of the store.
         let running = eventually("the store to be given back", async || match App::start(settings.clone()).await {
             Err(StartError::Open(OpenError::InUse { .. })) => None,
@@ -118,6 +122,13 @@ impl TestApp {
     pub(crate) async fn start_again_with_history(&self, versions: u32) {
         self.stop().await;
         self.inner.history.lock().unwrap().versions = versions;
+        self.start_again().await;
+    }
+
+    /// Starts it again with these bounds of its streams.
+    pub(crate) async fn start_again_with_streams(&self, streams: Bounds) {
+        self.stop().await;
+        *self.inner.streams.lock().unwrap() = streams;
         self.start_again().await;
     }
 

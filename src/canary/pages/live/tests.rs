@@ -5,7 +5,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::*;
 use crate::canary::pages::{GuardVerdict, StageState};
-use crate::canary::{Canary, ClosedWindow, Detail, GuardReport, GuardState, LogItem, Policy, Progress, State, Windows};
+use crate::canary::{
+    Act, Canary, ClosedWindow, Detail, GuardReport, GuardState, LogItem, Policy, Progress, State, Windows,
+};
+use crate::flags::LayerPart;
 use crate::http::display::Tone;
 use crate::http::shell::Reached;
 use crate::measurements::{Closed, Cut};
@@ -149,6 +152,23 @@ fn a_running_canary_tells_what_comes_next_and_what_it_still_takes() {
     let conditions: Vec<_> = next.conditions.iter().map(|one| (one.text.as_str(), one.met)).collect();
     assert_eq!(conditions, [("2 of 30 min", false), ("1,000 of 1,000 requests", true), ("no guard objects", true)]);
     assert!(live.facts.iter().any(|fact| fact.text == "12,000 of 120,000 requests, 10.0 %"), "{:?}", live.facts);
+}
+
+#[test]
+fn who_takes_part_is_told_where_that_is_not_everyone() {
+    let mut seen = seen(State::Running, &HEALTHY, climbed(None));
+    let told = |seen: &Seen| live(seen).facts.into_iter().find(|fact| fact.label == "Layer");
+    assert_eq!(told(&seen), None);
+    seen.detail.canary.policy.layer = Some(LayerPart { name: "checkout".to_owned(), percentage: 20.0 });
+    let fact = told(&seen).unwrap();
+    assert_eq!(fact.text, "20 % of layer checkout");
+    assert_eq!(fact.title, "Whoever is outside is served off and counted for neither arm");
+    seen.detail.canary.policy.place = "nordic".to_owned();
+    assert!(told(&seen).unwrap().title.contains("served the fallthrough"));
+    assert_eq!(super::super::notes::note(&seen.detail.canary).unwrap().text, "canary 2/5 · 10 % of 20 %");
+    let head = Head { layer: Some(fact.text), ..Head::default() };
+    assert!(head.consequence(&Act::Start).contains("Only 20 % of layer checkout takes part."));
+    assert!(!Head::default().consequence(&Act::Start).contains("takes part"));
 }
 
 #[test]
