@@ -1,7 +1,7 @@
 //! Random streams: whatever the network does to the messages, no wrong state is ever in use.
 //!
-//! A failure tells the seed of its stream: `BELLWETHER_STREAMS_SEED` repeats it. `BELLWETHER_FAULTS=long` runs ten times
-//! as many.
+//! A failure tells the seed of its stream: `BELLWETHER_STREAMS_SEED` repeats it. `BELLWETHER_FAULTS=long` tries five
+//! times as many.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::thread;
@@ -14,7 +14,7 @@ use super::*;
 use crate::fixture::lives::{Life, is, lives};
 
 /// Streams that are tried.
-const STREAMS: u64 = 100_000;
+const STREAMS: u64 = 20_000;
 /// The most fetches of the newest state that a session may still want once nothing goes wrong any more.
 const LAST_FETCHES: u32 = 3;
 
@@ -371,7 +371,7 @@ fn a_wrong_state_is_never_in_use() {
         return try_one(&lives, seed.parse().unwrap());
     }
     let long = std::env::var("BELLWETHER_FAULTS").is_ok_and(|wanted| wanted == "long");
-    let streams = if long { 10 * STREAMS } else { STREAMS };
+    let streams = if long { 5 * STREAMS } else { STREAMS };
     let first: u64 = rand::random();
     let threads = thread::available_parallelism().map_or(1, |threads| threads.get() as u64);
     thread::scope(|scope| {
