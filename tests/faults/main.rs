@@ -16,6 +16,7 @@ mod crash;
 mod fsync;
 mod full_disk;
 mod gone;
+mod history;
 mod outage;
 mod relay;
 mod server;
