@@ -242,12 +242,11 @@ impl<'l> Stream<'l> {
         assert_eq!(u64::from(self.installs), self.newest().revision() - before, "each was in use");
     }
 
-    /// Changes in order, of which some in a row are lost now and then; each fetch brings what is newest.
+    /// Changes in order, of which some in a row are lost now and then; each fetch brings what is new.
     fn gaps(&mut self, at_most: u32) {
         self.open();
         self.hear_all();
-        let mut gaps = 0;
-        let mut missing = false;
+        let (mut gaps, mut missing, mut asked) = (0, false, 0);
         while self.make() {
             let last = self.at == self.life().changes.len();
             if (gaps < at_most || missing) && !last && !self.fetching && self.once_in(3) {
@@ -257,9 +256,13 @@ impl<'l> Stream<'l> {
             }
             self.hear();
             assert_eq!(self.fetches, gaps, "one for each gap");
-            missing = false;
+            if std::mem::take(&mut missing) {
+                asked = self.at;
+            }
             if self.fetching && (last || self.once_in(2)) {
-                self.answer(self.at);
+                // What has come since the snapshot was made has been heard, and follows it.
+                let at = self.random.random_range(asked..=self.at);
+                self.answer(at);
             }
         }
         assert!(self.has_the_newest() && !self.fetching);
