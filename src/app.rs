@@ -159,7 +159,9 @@ impl App {
         let known = store.read_now(Part::Configuration, flags::known).map_err(StartError::Load)?;
         let known = |environment: i64, flag: &str| known.get(&environment).is_some_and(|flags| flags.contains(flag));
         let (usage, counts) = Usage::start(store.clone(), known).map_err(StartError::Load)?;
-        let (measurements, ingest) = Measurements::start(store.clone(), live.clone(), settings.cut, usage.clone());
+        let fleet = Fleet::default();
+        let (measurements, ingest) =
+            Measurements::start(store.clone(), live.clone(), settings.cut, usage.clone(), fleet.clone());
         let attached = Attached { users: canary::users, purge: canary::purge };
         let flags = Flags::new(store.clone(), live, (settings.history, settings.staleness), attached, usage);
         let access = Access::load(store.clone()).map_err(StartError::Load)?;
@@ -171,7 +173,7 @@ impl App {
             canaries: Canaries::new(store.clone(), flags.clone(), measurements.clone()),
             flags,
             measurements,
-            fleet: Fleet::default(),
+            fleet,
             admission: Admission::new(settings.streams),
             store,
         };

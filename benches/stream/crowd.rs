@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::process::Stdio;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines};
@@ -46,7 +46,8 @@ impl Heard {
 
 /// The time since 1970, which processes of one machine agree on.
 pub(crate) fn now() -> Duration {
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    let nanoseconds = bellwether::clock::now().timestamp_nanos_opt().and_then(|now| u64::try_from(now).ok());
+    Duration::from_nanos(nanoseconds.unwrap_or_default())
 }
 
 impl Crowd {

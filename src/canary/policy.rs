@@ -240,9 +240,11 @@ impl Policy {
             let counted = limit.filter(|_| guard.test == Test::QuantileLimit);
             match watched.iter_mut().find(|known| known.metric == guard.metric) {
                 Some(known) => known.limits.extend(counted),
-                None => {
-                    watched.push(WatchedMetric { metric: guard.metric.clone(), limits: counted.into_iter().collect() })
-                }
+                None => watched.push(WatchedMetric {
+                    metric: guard.metric.clone(),
+                    limits: counted.into_iter().collect(),
+                    ratio: guard.test.is_of_ratio(),
+                }),
             }
         }
         for metric in &mut watched {

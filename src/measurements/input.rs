@@ -7,7 +7,7 @@ use deserr::Deserr;
 use serde_json::Value;
 use utoipa::ToSchema;
 
-use super::observed::{self, EvaluationInput, ExposureInput};
+use super::observed::{self, EvaluationInput, ExposureInput, ResourcesInput};
 use super::{AHEAD, Checked, Cut};
 use crate::error::{Error, Result};
 use crate::input::{Faults, Reject};
@@ -60,10 +60,9 @@ pub struct BatchInput {
     #[deserr(default)]
     #[schema(required = false, max_items = 10_000)]
     evaluations: Vec<EvaluationInput>,
-    /// Accepted, and not kept as yet.
+    /// What the process uses; the fleet shows the latest.
     #[deserr(default)]
-    #[expect(dead_code, reason = "as above")]
-    resources: Option<Value>,
+    resources: Option<ResourcesInput>,
 }
 
 #[derive(Clone, Debug, Deserr, ToSchema)]
@@ -141,6 +140,7 @@ impl BatchInput {
             faults.push(Fault::new("/windows", format!("at most {WINDOWS} windows in one batch")));
         }
         faults.extend(observed::faults(&self.evaluations, &self.exposures, now));
+        faults.extend(self.resources.as_ref().into_iter().flat_map(ResourcesInput::faults));
         let (mut windows, mut late) = (Vec::new(), 0);
         for (index, input) in self.windows.into_iter().enumerate() {
             let mut found = Vec::new();
@@ -162,6 +162,7 @@ impl BatchInput {
             late,
             evaluations,
             exposures: self.exposures,
+            resources: self.resources.map(ResourcesInput::resources),
         })
     }
 }

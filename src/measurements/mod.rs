@@ -8,7 +8,7 @@ mod store;
 
 use std::collections::BTreeMap;
 
-use bellwether_core::window::Summary;
+use bellwether_core::window::{Resources, Summary};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 use serde_json::Value;
@@ -22,6 +22,7 @@ use crate::clock;
 use crate::db::{Part, Store};
 use crate::error::{Error, Result};
 use crate::flags::Live;
+use crate::stream::Fleet;
 use crate::usage::Usage;
 use ingest::Job;
 use observed::{EvaluationInput, ExposureInput};
@@ -98,16 +99,23 @@ pub struct Measurements {
     live: Live,
     cut: Cut,
     usage: Usage,
+    fleet: Fleet,
     queue: mpsc::Sender<Job>,
 }
 
 impl Measurements {
     /// Over `store`, with the task that writes what comes in; it ends when the service is dropped. `usage` is told
-    /// what was evaluated, and for whom.
-    pub fn start(store: Store, live: Live, cut: Cut, usage: Usage) -> (Self, tokio::task::JoinHandle<()>) {
+    /// what was evaluated, and for whom; `fleet`, what processes use.
+    pub fn start(
+        store: Store,
+        live: Live,
+        cut: Cut,
+        usage: Usage,
+        fleet: Fleet,
+    ) -> (Self, tokio::task::JoinHandle<()>) {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let writer = tokio::spawn(ingest::write(store.clone(), cut, usage.clone(), jobs));
-        (Self { store, live, cut, usage, queue }, writer)
+        (Self { store, live, cut, usage, fleet, queue }, writer)
     }
 
     /// How windows are cut.
@@ -128,6 +136,9 @@ impl Measurements {
         // To be seen twice is to be seen: whether the batch comes again does not matter.
         for ExposureInput { unit, at, .. } in checked.exposures.drain(..) {
             self.usage.seen(environment, &unit, at.min(now));
+        }
+        if let Some(resources) = checked.resources.take() {
+            self.fleet.uses(environment, &checked.instance, resources, now);
         }
         let (answer, outcome) = oneshot::channel();
         let job = Job { environment, batch: checked, answer };
@@ -166,4 +177,5 @@ pub(crate) struct Checked {
     pub(crate) late: usize,
     evaluations: Vec<EvaluationInput>,
     exposures: Vec<ExposureInput>,
+    resources: Option<Resources>,
 }

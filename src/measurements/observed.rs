@@ -1,5 +1,6 @@
 //! What a batch says of evaluations and exposures.
 
+use bellwether_core::window::Resources;
 use bellwether_core::{Fault, State, limits};
 use chrono::{DateTime, Utc};
 use deserr::Deserr;
@@ -13,6 +14,8 @@ use crate::schema::{Key, Time};
 
 /// Most evaluations, and most exposures, of one batch.
 const MOST: usize = 10_000;
+/// Most percent that a process may use of anything.
+const MOST_PERCENT: f64 = 10_000.0;
 
 /// How often a variation was served.
 #[derive(Clone, Debug, Deserr, ToSchema)]
@@ -55,6 +58,44 @@ pub(super) struct ExposureInput {
     #[deserr(try_from(String) = time -> Reject)]
     #[schema(value_type = Time)]
     pub(super) at: DateTime<Utc>,
+}
+
+/// What a process uses, in percent of what it may; what is not known is left out.
+#[derive(Clone, Debug, Deserr, ToSchema)]
+#[deserr(error = Faults, deny_unknown_fields)]
+#[serde(deny_unknown_fields)]
+#[schema(as = ProcessResources)]
+pub(super) struct ResourcesInput {
+    /// Of the processors.
+    #[deserr(default)]
+    #[schema(minimum = 0, maximum = 10_000)]
+    cpu_percent: Option<f64>,
+    /// Of the memory.
+    #[deserr(default)]
+    #[schema(minimum = 0, maximum = 10_000)]
+    memory_percent: Option<f64>,
+    /// Of the database pool's connections.
+    #[deserr(default)]
+    #[schema(minimum = 0, maximum = 10_000)]
+    db_pool_percent: Option<f64>,
+}
+
+impl ResourcesInput {
+    /// What is wrong with them. More than all is possible: some count one processor as 100 %.
+    pub(super) fn faults(&self) -> Vec<Fault> {
+        let Self { cpu_percent, memory_percent, db_pool_percent } = self;
+        let named = [("cpu", cpu_percent), ("memory", memory_percent), ("db_pool", db_pool_percent)];
+        let wrong =
+            named.into_iter().filter(|(_, share)| share.is_some_and(|share| !(0.0..=MOST_PERCENT).contains(&share)));
+        let fault =
+            |(name, _)| Fault::new(format!("/resources/{name}_percent"), format!("is 0 to {MOST_PERCENT} percent"));
+        wrong.map(fault).collect()
+    }
+
+    pub(super) fn resources(self) -> Resources {
+        let Self { cpu_percent, memory_percent, db_pool_percent } = self;
+        Resources { cpu_percent, memory_percent, db_pool_percent }
+    }
 }
 
 /// What is wrong with them, each by its place in the batch.

@@ -3,6 +3,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use bellwether_core::message::Hello;
+use bellwether_core::window::Resources;
 use chrono::{DateTime, Utc};
 use tokio::sync::watch;
 
@@ -32,6 +33,8 @@ pub struct Instance {
     pub applied: Option<(u64, DateTime<Utc>)>,
     /// The change it last refused, unless it has that revision in use by now.
     pub rejected: Option<Rejection>,
+    /// What its process last reported to use, and when.
+    pub resources: Option<(Resources, DateTime<Utc>)>,
 }
 
 /// A change that an instance refused; it stays on what it had.
@@ -82,7 +85,15 @@ struct Crowd {
 #[derive(Default)]
 struct Members {
     instances: HashMap<u64, Instance>,
+    /// By the instances' names: what they report comes beside the stream.
+    processes: HashMap<String, Process>,
     receipts: Receipts,
+}
+
+#[derive(Default)]
+struct Process {
+    connections: usize,
+    resources: Option<(Resources, DateTime<Utc>)>,
 }
 
 /// An instance's place in the fleet, given up when dropped.
@@ -111,9 +122,13 @@ impl Fleet {
             connected_at: now,
             applied: hello.have.as_ref().map(|have| (have.revision, now)),
             rejected: None,
+            resources: None,
         };
         let crowd = self.crowd(environment.id());
-        crowd.members().instances.insert(id, instance);
+        let mut members = crowd.members();
+        members.processes.entry(instance.instance.clone()).or_default().connections += 1;
+        members.instances.insert(id, instance);
+        drop(members);
         self.tell();
         Membership { fleet: self.clone(), crowd, environment, id }
     }
@@ -137,11 +152,25 @@ impl Fleet {
 
     /// The connected instances of an environment, by application, instance and id.
     pub fn instances(&self, environment: i64) -> Vec<Instance> {
-        let known = self.known(environment);
-        let mut all: Vec<_> =
-            known.map(|crowd| crowd.members().instances.values().cloned().collect()).unwrap_or_default();
+        let Some(crowd) = self.known(environment) else { return Vec::new() };
+        let members = crowd.members();
+        let now = |instance: &Instance| {
+            let process = members.processes.get(&instance.instance);
+            Instance { resources: process.and_then(|process| process.resources), ..instance.clone() }
+        };
+        let mut all: Vec<_> = members.instances.values().map(now).collect();
+        drop(members);
         all.sort_by(|a: &Instance, b| (&a.application, &a.instance, a.id).cmp(&(&b.application, &b.instance, b.id)));
         all
+    }
+
+    /// Notes what the process of a connected instance uses; of others it is left.
+    pub fn uses(&self, environment: i64, instance: &str, resources: Resources, now: DateTime<Utc>) {
+        if let Some(crowd) = self.known(environment)
+            && let Some(process) = crowd.members().processes.get_mut(instance)
+        {
+            process.resources = Some((resources, now));
+        }
     }
 
     /// How many changes of an environment instances have refused since the start.
@@ -177,6 +206,18 @@ impl Crowd {
     }
 }
 
+impl Members {
+    fn leave(&mut self, id: u64) {
+        let Some(instance) = self.instances.remove(&id) else { return };
+        if let Some(process) = self.processes.get_mut(&instance.instance) {
+            process.connections -= 1;
+            if process.connections == 0 {
+                self.processes.remove(&instance.instance);
+            }
+        }
+    }
+}
+
 impl Membership {
     /// Notes what the instance reports to have in use.
     pub(super) fn applied(&self, revision: u64) {
@@ -185,7 +226,7 @@ impl Membership {
             return;
         }
         let now = clock::now();
-        let Members { instances, receipts } = &mut *self.crowd.members();
+        let Members { instances, receipts, .. } = &mut *self.crowd.members();
         if let Some(instance) = instances.get_mut(&self.id) {
             let before = instance.applied.map(|(before, _)| before);
             let report = Report { connected_at: instance.connected_at, before, revision, at: now };
@@ -209,7 +250,7 @@ impl Membership {
 
 impl Drop for Membership {
     fn drop(&mut self) {
-        self.crowd.members().instances.remove(&self.id);
+        self.crowd.members().leave(self.id);
         self.fleet.tell();
     }
 }

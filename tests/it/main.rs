@@ -31,6 +31,7 @@ mod sdk;
 mod sdk_actix;
 mod sdk_apart;
 mod sdk_openfeature;
+mod sdk_telemetry;
 mod secrets;
 mod seed;
 mod segments;

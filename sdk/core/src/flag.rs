@@ -2,6 +2,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::bucket::HASH_RULE;
+use crate::window::REQUEST_ERROR;
 use crate::{Condition, TARGETING_KEY, ValueType, condition};
 
 /// The name by which a release refers to the fallthrough's split rather than a rule's.
@@ -172,6 +173,18 @@ pub struct WatchedMetric {
     /// For each of these the windows hold the exact count of values above it, in the metric's own unit.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub limits: Vec<f64>,
+    /// Whether it is a ratio: what counts is how often it was something else than 0, not how large. `request.error` is one
+    /// anyway.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub ratio: bool,
+}
+
+impl WatchedMetric {
+    /// Whether its windows are of trials and hits.
+    #[must_use]
+    pub fn is_ratio(&self) -> bool {
+        self.ratio || self.metric == REQUEST_ERROR
+    }
 }
 
 impl Flag {

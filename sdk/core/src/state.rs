@@ -272,7 +272,7 @@ impl State {
     }
 
     /// Every flag, in no particular order.
-    pub fn flags(&self) -> impl Iterator<Item = &Arc<Entry>> {
+    pub fn flags(&self) -> impl ExactSizeIterator<Item = &Arc<Entry>> {
         self.flags.values()
     }
 

@@ -13,7 +13,8 @@ pub const REQUEST_DURATION_MS: &str = "request.duration_ms";
 pub const TREATMENT: &str = "treatment";
 /// The arm that does not.
 pub const CONTROL: &str = "control";
-/// Most labels kept in one window.
+/// Most labels kept in one window: each that names more than one hit in 21 is among them, and its count is at most that
+/// much too low.
 pub const LABELS: usize = 20;
 /// Ratio of a histogram's bucket bounds.
 pub const HISTOGRAM_RATIO: f64 = 1.04;
@@ -35,6 +36,39 @@ pub struct Batch {
     /// What was evaluated since the batch before that says so.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evaluations: Vec<Evaluations>,
+    /// Who met a release.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exposures: Vec<Exposure>,
+    /// What the process uses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub resources: Option<Resources>,
+}
+
+/// A unit that met a release in one of its arms.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exposure {
+    /// The release's id.
+    pub release: String,
+    /// The arm's name.
+    pub arm: String,
+    /// Whom: the context's targeting key.
+    pub unit: String,
+    /// When, on the server's clock.
+    pub at: DateTime<Utc>,
+}
+
+/// What a process uses of what it may, in percent; what is not known is left out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Resources {
+    /// Of the processors that it may use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cpu_percent: Option<f64>,
+    /// Of the memory that it may use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory_percent: Option<f64>,
+    /// Of its database pool's connections.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub db_pool_percent: Option<f64>,
 }
 
 /// How often a variation of a flag was served.
@@ -114,10 +148,21 @@ impl Ratio {
         self.labels.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     }
 
-    fn label(&mut self, label: &str, count: u64) {
+    /// Misra and Gries' frequent items: what finds no room takes as much from each of the others as it loses itself.
+    fn label(&mut self, label: &str, mut count: u64) {
         if let Some((_, total)) = self.labels.iter_mut().find(|(known, _)| known == label) {
             *total = total.saturating_add(count);
-        } else if self.labels.len() < LABELS {
+            return;
+        }
+        if self.labels.len() >= LABELS {
+            let least = self.labels.iter().map(|(_, total)| *total).min().unwrap_or(0).min(count);
+            self.labels.retain_mut(|(_, total)| {
+                *total -= least;
+                *total > 0
+            });
+            count -= least;
+        }
+        if count > 0 && self.labels.len() < LABELS {
             self.labels.push((label.to_owned(), count));
         }
     }

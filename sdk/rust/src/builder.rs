@@ -1,5 +1,6 @@
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bellwether_core::{Snapshot, State};
@@ -11,6 +12,7 @@ use crate::Client;
 use crate::cache::{self, Cache};
 use crate::client::Parts;
 use crate::endpoint::Endpoint;
+use crate::resources::PoolGauge;
 use crate::shared::Identity;
 
 /// Longest name of an application or instance, in bytes.
@@ -36,6 +38,7 @@ pub struct ClientBuilder {
     cache_dir: Option<PathBuf>,
     bootstrap: Option<Bootstrap>,
     offline: bool,
+    pool: Option<PoolGauge>,
 }
 
 /// Flags to begin with.
@@ -92,6 +95,7 @@ impl ClientBuilder {
             cache_dir: None,
             bootstrap: None,
             offline: false,
+            pool: None,
         }
     }
 
@@ -156,6 +160,19 @@ impl ClientBuilder {
         self
     }
 
+    /// Tells how many of the database pool's connections are in use, in percent of all that it may have: `used` is asked every
+    /// ten seconds while a release runs and each minute otherwise, on the task that sends measurements, so it should return
+    /// at once.
+    ///
+    /// The server has it as `db_pool_percent`, beside the process's use of processors and memory, which on Linux are told in
+    /// any case: in percent of what the process may use, limits of its control group included. What is no finite number is
+    /// left out, and the rest is brought to 0 to 100.
+    #[must_use]
+    pub fn db_pool_percent(mut self, used: impl Fn() -> f64 + Send + Sync + 'static) -> Self {
+        self.pool = Some(PoolGauge(Arc::new(used)));
+        self
+    }
+
     /// Makes a client that never connects: it serves the flags it begins with, or defaults, and records nothing. It needs
     /// no runtime, and neither URL nor key are looked at, but for the cache, which belongs to them. Unless set, it connects.
     #[must_use]
@@ -183,7 +200,8 @@ impl ClientBuilder {
         };
         let runtime = Handle::try_current().map_err(|_| ConnectError::NoRuntime)?;
         let (reconnect_within, poll_every) = (self.reconnect_within, self.poll_every);
-        Ok(Client::start(&runtime, Parts { endpoint, identity, reconnect_within, poll_every, cache }, flags))
+        let parts = Parts { endpoint, identity, reconnect_within, poll_every, cache, pool: self.pool };
+        Ok(Client::start(&runtime, parts, flags))
     }
 }
 

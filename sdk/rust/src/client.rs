@@ -12,7 +12,10 @@ use tokio::time::timeout;
 use crate::cache::{self, Cache};
 use crate::endpoint::Endpoint;
 use crate::evaluate::{FlagValue, Found, evaluate, evaluate_any};
+use crate::in_use::InUse;
 use crate::poll::Poller;
+use crate::recorder::Observation;
+use crate::resources::{Gauge, PoolGauge};
 use crate::sender::{Command, Sender};
 use crate::shared::{Identity, Shared};
 use crate::stream::Stream;
@@ -49,6 +52,7 @@ pub(crate) struct Parts {
     pub(crate) reconnect_within: Duration,
     pub(crate) poll_every: Duration,
     pub(crate) cache: Option<Cache>,
+    pub(crate) pool: Option<PoolGauge>,
 }
 
 impl Client {
@@ -60,7 +64,7 @@ impl Client {
 
     /// A client of a server, with the flags to begin with.
     pub(crate) fn start(runtime: &Handle, parts: Parts, flags: Option<State>) -> Self {
-        let Parts { endpoint, identity, reconnect_within, poll_every, cache } = parts;
+        let Parts { endpoint, identity, reconnect_within, poll_every, cache, pool } = parts;
         let (shared, endpoint) = (Arc::new(Shared::new()), Arc::new(endpoint));
         if let Some(flags) = flags {
             shared.install(Arc::new(flags));
@@ -68,7 +72,7 @@ impl Client {
         let (stop, stopped) = watch::channel(false);
         // Whoever finds the queue full waits: commands come from people, not from requests.
         let (commands, received) = mpsc::channel(8);
-        let sender = Sender::new(Arc::clone(&shared), Arc::clone(&endpoint), identity.clone());
+        let sender = Sender::new(Arc::clone(&shared), Arc::clone(&endpoint), identity.clone(), Gauge::new(pool));
         let poller = Poller::new(Arc::clone(&shared), Arc::clone(&endpoint), poll_every, stopped.clone());
         // What is kept last must be what was in use last: it is kept until nobody brings flags any more.
         let (bringing, brought) = watch::channel(false);
@@ -84,8 +88,7 @@ impl Client {
     /// A client without a server: nothing is recorded, as there is nobody to tell.
     pub(crate) fn offline(flags: Option<State>) -> Self {
         let shared = Arc::new(Shared::new());
-        shared.recorder.close();
-        shared.tally.close();
+        shared.stop_recording();
         if let Some(flags) = flags {
             shared.install(Arc::new(flags));
         }
@@ -159,8 +162,8 @@ impl Client {
     /// and an error. None of it counts as an evaluation.
     #[must_use]
     pub fn all_flags(&self, context: &Context) -> BTreeMap<String, Detail<Value>> {
-        let state = self.shared().state();
-        let Some(state) = state.as_deref() else { return BTreeMap::new() };
+        let in_use = self.shared().in_use();
+        let Some(state) = in_use.as_deref().map(InUse::state) else { return BTreeMap::new() };
         let one = |entry: &Arc<Entry>| {
             let found = evaluate_any(state, entry, context);
             (entry.flag().key().to_owned(), Detail::of(found, Value::Null, Some(state.revision())))
@@ -182,6 +185,25 @@ impl Client {
         Scope::new(self.clone(), context.clone())
     }
 
+    /// Reports a number of the application's own, for the releases that `context` met of late and that watch `metric`, each
+    /// in the arm in which it met the release last.
+    ///
+    /// Whoever is asked for a flag with a release on it has met the release if its own split served the flag; that is
+    /// known for 30 minutes since the last time, by the targeting key, of the 131,072 latest meetings or so, and on this
+    /// instance alone. Metrics that no release watches, and contexts that met none, cost next to nothing and leave nothing
+    /// behind.
+    ///
+    /// `value` is in the unit that the release's guards have. Where they watch a ratio, as of `request.error`, 0 counts
+    /// as a trial and anything else as a hit. NaN, infinities and magnitudes above 1e100 are left out.
+    pub fn track(&self, metric: &str, context: &Context, value: f64) {
+        let shared = self.shared();
+        let in_use = shared.in_use();
+        if let Some(in_use) = in_use.as_deref() {
+            let met = shared.exposures.met(in_use, metric, context);
+            shared.recorder.record(|| shared.server_second(), met, metric, Observation::Number(value));
+        }
+    }
+
     /// Waits until flags have arrived, at most `within`; whether they have.
     ///
     /// Nobody has to wait: until then, getters answer the default.
@@ -193,7 +215,7 @@ impl Client {
     /// The revision of the environment that is in use; `None` before flags arrived.
     #[must_use]
     pub fn revision(&self) -> Option<u64> {
-        self.shared().state().as_deref().map(State::revision)
+        self.shared().in_use().as_deref().map(|in_use| in_use.state().revision())
     }
 
     /// The revision in use, to await changes of it.
@@ -215,8 +237,7 @@ impl Client {
         let tasks = self.inner.tasks.lock().unwrap_or_else(PoisonError::into_inner).take();
         let Some(Tasks { flags, mut sender }) = tasks else { return };
         let flags_ended: Vec<_> = flags.iter().map(JoinHandle::abort_handle).collect();
-        self.shared().recorder.close();
-        self.shared().tally.close();
+        self.shared().stop_recording();
         self.inner.stop.send_replace(true);
         let ended = timeout(within, async {
             self.command(Command::Close).await;
@@ -242,25 +263,27 @@ impl Client {
     }
 
     fn get<T: FlagValue>(&self, key: &str, context: &Context, default: T) -> T {
-        let state = self.shared().state();
-        self.evaluate(state.as_deref(), key, context).map_or(default, |found| found.value)
+        let in_use = self.shared().in_use();
+        self.evaluate(in_use.as_deref(), key, context).map_or(default, |found| found.value)
     }
 
     fn detail<T: FlagValue>(&self, key: &str, context: &Context, default: T) -> Detail<T> {
-        let state = self.shared().state();
-        let revision = state.as_deref().map(State::revision);
-        Detail::of(self.evaluate(state.as_deref(), key, context), default, revision)
+        let in_use = self.shared().in_use();
+        let revision = in_use.as_deref().map(|in_use| in_use.state().revision());
+        Detail::of(self.evaluate(in_use.as_deref(), key, context), default, revision)
     }
 
     /// What the flag `key` serves, which is counted.
+    #[inline(always)]
     pub(crate) fn evaluate<'s, T: FlagValue>(
         &self,
-        state: Option<&'s State>,
+        in_use: Option<&'s InUse>,
         key: &str,
         context: &Context,
     ) -> Result<Found<'s, T>, ErrorCode> {
-        let found = evaluate(state, key, context)?;
-        self.shared().tally.count(key, &found.evaluation);
+        let (mut found, slot) = evaluate(in_use, key, context)?;
+        let arm = self.shared().evaluated(slot, &found.evaluation, context);
+        found.met = arm.map(|arm| (&slot.entry, arm));
         Ok(found)
     }
 }

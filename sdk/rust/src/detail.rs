@@ -49,15 +49,20 @@ impl<T> Detail<T> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use bellwether_core::{Context, State, Value};
     use serde_json::json;
 
     use super::*;
     use crate::evaluate::{FlagValue, evaluate};
     use crate::fixture;
+    use crate::in_use::InUse;
 
     fn detail<T: FlagValue>(state: Option<&State>, key: &str, context: &Context, default: T) -> Detail<T> {
-        Detail::of(evaluate(state, key, context), default, state.map(State::revision))
+        let in_use = state.map(|state| InUse::new(Arc::new(state.clone()), None));
+        let found = evaluate(in_use.as_ref(), key, context).map(|(found, _)| found);
+        Detail::of(found, default, state.map(State::revision))
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bellwether_core::{Context, Entry, ErrorCode, Evaluation, Now, State, Value, ValueType};
 
 use crate::clock;
+use crate::in_use::{InUse, Slot};
 
 /// A type that a flag is read as.
 pub(crate) trait FlagValue: Sized {
@@ -60,7 +61,8 @@ impl FlagValue for Value {
 pub(crate) struct Found<'s, T> {
     pub(crate) value: T,
     pub(crate) evaluation: Evaluation<'s>,
-    pub(crate) entry: &'s Arc<Entry>,
+    /// The flag of the release that it was served for, and the arm.
+    pub(crate) met: Option<(&'s Arc<Entry>, usize)>,
 }
 
 /// What a flag serves, whatever its type.
@@ -70,21 +72,22 @@ pub(crate) fn evaluate_any<'s>(
     context: &Context,
 ) -> Result<Found<'s, Value>, ErrorCode> {
     let evaluation = state.evaluate_entry(entry, context, Now::Of(clock::milliseconds))?;
-    Ok(Found { value: evaluation.value.clone(), evaluation, entry })
+    Ok(Found { value: evaluation.value.clone(), evaluation, met: None })
 }
 
-/// What the flag `key` serves; a flag of another type than `T` is an error whatever its value looks like.
+/// What the flag `key` serves, and the flag, for whoever counts it; one of another type than `T` is an error whatever its value looks like.
+#[inline(always)]
 pub(crate) fn evaluate<'s, T: FlagValue>(
-    state: Option<&'s State>,
+    in_use: Option<&'s InUse>,
     key: &str,
     context: &Context,
-) -> Result<Found<'s, T>, ErrorCode> {
-    let state = state.ok_or(ErrorCode::ProviderNotReady)?;
-    let entry = state.flag(key).ok_or(ErrorCode::FlagNotFound)?;
-    if entry.flag().value_type() != T::TYPE {
+) -> Result<(Found<'s, T>, &'s Slot), ErrorCode> {
+    let in_use = in_use.ok_or(ErrorCode::ProviderNotReady)?;
+    let slot = in_use.flag(key).ok_or(ErrorCode::FlagNotFound)?;
+    if slot.entry.flag().value_type() != T::TYPE {
         return Err(ErrorCode::TypeMismatch);
     }
-    let evaluation = state.evaluate_entry(entry, context, Now::Of(clock::milliseconds))?;
+    let evaluation = in_use.state().evaluate_entry(&slot.entry, context, Now::Of(clock::milliseconds))?;
     let value = T::read(evaluation.value).ok_or(ErrorCode::TypeMismatch)?;
-    Ok(Found { value, evaluation, entry })
+    Ok((Found { value, evaluation, met: None }, slot))
 }

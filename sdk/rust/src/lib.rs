@@ -31,6 +31,8 @@
 //! timer.stop();
 //! request.finish(outcome.is_ok(), "POST /pay");       // request.error, with a label for the top errors
 //!
+//! flags.track("order.value", &user, 59.90);           // feeds the releases this user met of late
+//!
 //! flags.close(Duration::from_secs(5)).await;          // sends what is left
 //! # Ok(())
 //! # }
@@ -55,8 +57,10 @@
 //! - `stream` holds the connection and does what `session`, a state machine without I/O, says about each message;
 //!   `snapshot` fetches the whole state where changes can't lead to it.
 //! - `poll` asks for the whole state while the stream can't be had; `cache` keeps what is in use on disk.
+//! - `in_use` has beside each flag the `tally` of its evaluations, apart by thread (`stripes`); `exposures` are kept for a
+//!   report and, in the set of fixed size `recent`, to know whom a metric is about.
 //! - `sender` takes windows from the `recorder` when they have ended on the server's clock, packs them into the
-//!   batches of the `outbox`, and posts these.
+//!   batches of the `outbox`, together with what else was recorded and the process's `resources`, and posts these.
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![deny(missing_docs)]
 
@@ -70,21 +74,26 @@ mod clock;
 mod detail;
 mod endpoint;
 mod evaluate;
+mod exposures;
 mod failure;
 #[cfg(test)]
 mod fixture;
+mod in_use;
 mod listeners;
 #[cfg(feature = "openfeature")]
 pub mod openfeature;
 mod outbox;
 mod poll;
+mod recent;
 mod recorder;
+mod resources;
 mod scope;
 mod sender;
 mod session;
 mod shared;
 mod snapshot;
 mod stream;
+mod stripes;
 mod tally;
 mod test_data;
 mod tls;

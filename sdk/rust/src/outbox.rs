@@ -1,8 +1,8 @@
-//! Batches of measurement windows that wait to be sent.
+//! Batches of what was recorded that wait to be sent.
 
 use std::collections::VecDeque;
 
-use bellwether_core::window::{Batch, Evaluations, Window};
+use bellwether_core::window::{Batch, Evaluations, Exposure, Resources, Window};
 
 use crate::shared::Identity;
 
@@ -11,8 +11,8 @@ const BATCH_BYTES: usize = 512 * 1024;
 /// Most bytes that wait. The server no longer counts windows that arrive seconds late, so more would help nobody.
 const WAITING_BYTES: usize = 8 * 1024 * 1024;
 
-/// Most evaluations of a batch, each of at most 300 bytes or so.
-const EVALUATIONS: usize = 1_500;
+/// Most windows, evaluations or exposures of a batch; the server takes twice as many.
+const BATCH_ITEMS: usize = 5_000;
 
 /// A batch, as it is sent.
 #[derive(Debug)]
@@ -21,6 +21,14 @@ pub(crate) struct Parcel {
     pub(crate) body: Vec<u8>,
     /// How many windows it holds.
     pub(crate) windows: usize,
+}
+
+/// What is reported beside windows.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    pub(crate) evaluations: Vec<Evaluations>,
+    pub(crate) exposures: Vec<Exposure>,
+    pub(crate) resources: Option<Resources>,
 }
 
 /// The batches that wait, oldest first.
@@ -41,19 +49,18 @@ impl Outbox {
     /// Packs windows into batches. Returns how many older windows were dropped to make room.
     pub(crate) fn add(&mut self, windows: Vec<Window>) -> usize {
         if !windows.is_empty() {
-            self.pack(windows);
+            let batch = Batch { windows, ..self.empty() };
+            self.pack(batch);
         }
         self.make_room()
     }
 
-    /// As [`Outbox::add`], of evaluations.
-    pub(crate) fn report(&mut self, evaluations: &[Evaluations]) -> usize {
-        for some in evaluations.chunks(EVALUATIONS) {
-            let batch = Batch { evaluations: some.to_vec(), ..self.batch(Vec::new()) };
-            match serde_json::to_vec(&batch) {
-                Ok(body) => self.push(body, 0),
-                Err(error) => tracing::error!(%error, "evaluations can't be written as JSON and are lost"),
-            }
+    /// As [`Outbox::add`], of everything else: in batches of their own, so that windows do not hang on it.
+    pub(crate) fn report(&mut self, report: Report) -> usize {
+        let Report { evaluations, exposures, resources } = report;
+        if !evaluations.is_empty() || !exposures.is_empty() || resources.is_some() {
+            let batch = Batch { evaluations, exposures, resources, ..self.empty() };
+            self.pack(batch);
         }
         self.make_room()
     }
@@ -84,35 +91,47 @@ impl Outbox {
         self.parcels.iter().map(|parcel| parcel.windows).sum()
     }
 
-    /// One batch, or two of half the windows each when it would be too large.
-    fn pack(&mut self, mut windows: Vec<Window>) {
-        let count = windows.len();
-        let batch = self.batch(windows);
-        let body = match serde_json::to_vec(&batch) {
-            Ok(body) => body,
-            Err(error) => {
-                tracing::error!(%error, windows = count, "measurements can't be written as JSON and are lost");
-                return;
+    /// One batch, or two of half of everything each when it would be too large.
+    fn pack(&mut self, mut batch: Batch) {
+        let windows = batch.windows.len();
+        let items = [windows, batch.evaluations.len(), batch.exposures.len()];
+        let mut body = None;
+        if items.iter().all(|count| *count <= BATCH_ITEMS) {
+            batch.sequence = self.sequence;
+            match serde_json::to_vec(&batch) {
+                Ok(written) => body = Some(written),
+                Err(error) => {
+                    tracing::error!(%error, windows, "measurements can't be written as JSON and are lost");
+                    return;
+                }
             }
-        };
-        if body.len() > BATCH_BYTES && count > 1 {
-            windows = batch.windows;
-            let second = windows.split_off(count / 2);
-            self.pack(windows);
-            self.pack(second);
-        } else {
-            self.push(body, count);
+        }
+        let divisible = items.iter().sum::<usize>() > 1;
+        match body {
+            Some(body) if body.len() <= BATCH_BYTES || !divisible => self.push(body, windows),
+            _ => {
+                let second = Batch {
+                    windows: second_half(&mut batch.windows),
+                    evaluations: second_half(&mut batch.evaluations),
+                    exposures: second_half(&mut batch.exposures),
+                    ..self.empty()
+                };
+                self.pack(batch);
+                self.pack(second);
+            }
         }
     }
 
-    /// The next batch.
-    fn batch(&self, windows: Vec<Window>) -> Batch {
+    /// A batch of nothing.
+    fn empty(&self) -> Batch {
         Batch {
             instance: self.identity.instance.clone(),
             application: self.identity.application.clone(),
             sequence: self.sequence,
-            windows,
+            windows: Vec::new(),
             evaluations: Vec::new(),
+            exposures: Vec::new(),
+            resources: None,
         }
     }
 
@@ -121,6 +140,11 @@ impl Outbox {
         self.bytes += body.len();
         self.parcels.push_back(Parcel { body, windows });
     }
+}
+
+/// Takes the second half away, rounded up so that of one item each in several lists not all stay together.
+fn second_half<T>(all: &mut Vec<T>) -> Vec<T> {
+    all.split_off(all.len() / 2)
 }
 
 #[cfg(test)]
@@ -172,29 +196,36 @@ mod tests {
     }
 
     #[test]
-    fn evaluations_are_batches_of_their_own() {
+    fn everything_else_is_in_batches_of_its_own() {
         let mut outbox = outbox();
-        let last = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
-        let (flag, variation) = ("f".repeat(100), "v".repeat(100));
-        let one = |count| Evaluations { flag: flag.clone(), variation: variation.clone(), count, last };
-        let sent: Vec<_> = (0..2_000).map(one).collect();
-        assert_eq!(outbox.report(&sent), 0);
-        let mut received = Vec::new();
-        for sequence in [100, 101] {
-            let parcel = outbox.pop().unwrap();
+        let at = DateTime::from_timestamp(1_800_000_000, 0).unwrap();
+        let name = |number: usize| format!("{number}{}", "\u{1}".repeat(30));
+        let one = |n| Evaluations { flag: name(n), variation: name(n), count: 1, last: at };
+        let evaluations: Vec<_> = (0..2_000).map(one).collect();
+        let one = |n| Exposure { release: name(n), arm: "treatment".into(), unit: name(n), at };
+        let exposures: Vec<_> = (0..8_001).map(one).collect();
+        let resources = Resources { cpu_percent: Some(41.0), ..Resources::default() };
+        let sent =
+            Report { evaluations: evaluations.clone(), exposures: exposures.clone(), resources: Some(resources) };
+        assert_eq!(outbox.report(sent), 0);
+        let (mut evaluated, mut exposed, mut used, mut sequence) = (Vec::new(), Vec::new(), Vec::new(), 100);
+        while let Some(parcel) = outbox.pop() {
             assert!(parcel.windows == 0 && parcel.body.len() <= BATCH_BYTES);
             let batch: Batch = serde_json::from_slice(&parcel.body).unwrap();
             assert_eq!((batch.sequence, batch.windows.len()), (sequence, 0));
-            received.extend(batch.evaluations);
+            assert!(batch.exposures.len() <= BATCH_ITEMS);
+            evaluated.extend(batch.evaluations);
+            exposed.extend(batch.exposures);
+            used.extend(batch.resources);
+            sequence += 1;
         }
-        assert_eq!(received, sent);
-        assert!(outbox.first().is_none());
+        assert_eq!((evaluated, exposed, used), (evaluations, exposures, vec![resources]));
     }
 
     #[test]
     fn nothing_is_no_batch() {
         let mut outbox = outbox();
-        assert_eq!(outbox.report(&[]), 0);
+        assert_eq!(outbox.report(Report::default()), 0);
         assert_eq!(outbox.add(Vec::new()), 0);
         assert!(outbox.first().is_none());
     }

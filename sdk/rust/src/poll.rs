@@ -51,7 +51,7 @@ impl Poller {
         // Whoever has no flags at all asks at once; the others spread over the time.
         let mut wait = Duration::ZERO;
         while link.wait_for(|link| *link == Link::Down).await.is_ok() {
-            if self.shared.state().is_some() && wait.is_zero() {
+            if self.shared.in_use().is_some() && wait.is_zero() {
                 wait = self.spread();
             }
             tokio::select! {

@@ -1,11 +1,13 @@
 //! Counts what requests did, by measurement window, release, arm and metric.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bellwether_core::window::{Ratio, Summary, Values, Window};
-use bellwether_core::{Entry, Release};
+use bellwether_core::{Entry, Release, WatchedMetric};
 use chrono::{DateTime, Utc};
+use hashbrown::HashMap;
 use tokio::sync::Notify;
 
 /// Longest label of a failure, in bytes.
@@ -18,14 +20,31 @@ const LARGEST: f64 = 1e100;
 pub(crate) struct Met {
     /// The flag that holds the release.
     pub(crate) entry: Arc<Entry>,
-    /// The arm's name.
-    pub(crate) arm: String,
+    /// The arm, as an index into the release's.
+    pub(crate) arm: usize,
 }
 
 impl Met {
-    pub(crate) fn release(&self) -> Option<&Release> {
-        self.entry.flag().release()
+    /// The release, and the arm's name.
+    pub(crate) fn release_and_arm(&self) -> Option<(&Release, &str)> {
+        release_and_arm(&self.entry, self.arm)
     }
+
+    /// Whether it is of the release of `entry`, in the same arm; the flag may have changed meanwhile.
+    pub(crate) fn is(&self, entry: &Arc<Entry>, arm: usize) -> bool {
+        if Arc::ptr_eq(&self.entry, entry) {
+            return self.arm == arm;
+        }
+        match (self.release_and_arm(), release_and_arm(entry, arm)) {
+            (Some((own, own_arm)), Some((other, other_arm))) => own.id == other.id && own_arm == other_arm,
+            _ => false,
+        }
+    }
+}
+
+fn release_and_arm(entry: &Entry, arm: usize) -> Option<(&Release, &str)> {
+    let release = entry.flag().release()?;
+    Some((release, release.arms.get(arm)?.name.as_str()))
 }
 
 /// Something that happened to a request.
@@ -46,21 +65,20 @@ impl<'o> Observation<'o> {
         }
     }
 
-    fn empty(&self, limits: &[f64]) -> Summary {
-        match self {
-            Self::Outcome { .. } => Summary::Ratio(Ratio::default()),
-            Self::Number(_) => Summary::Values(Values::watching(limits)),
-        }
-    }
-
-    /// Adds the observation; one of another kind than the summary's says nothing about it.
+    /// Adds the observation; a value can't be told from how something ended.
     fn add_to(&self, summary: &mut Summary) {
         match (summary, self) {
             (Summary::Ratio(ratio), Self::Outcome { failed, label }) => ratio.record(*failed, Some(bounded(label))),
+            (Summary::Ratio(ratio), Self::Number(number)) => ratio.record(*number != 0.0, None),
             (Summary::Values(values), Self::Number(number)) => values.record(*number),
-            _ => {}
+            (Summary::Values(_), Self::Outcome { .. }) => {}
         }
     }
+}
+
+/// A window of `metric` in which nothing has happened yet.
+fn empty(metric: &WatchedMetric) -> Summary {
+    if metric.is_ratio() { Summary::Ratio(Ratio::default()) } else { Summary::Values(Values::watching(&metric.limits)) }
 }
 
 /// `label` cut to [`LABEL_LENGTH`] bytes.
@@ -83,6 +101,8 @@ pub(crate) struct Recorder {
     limit: usize,
     open: Mutex<Open>,
     sooner: Notify,
+    /// Observations that were no numbers, or too large.
+    refused: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -107,20 +127,33 @@ struct Series {
 impl Recorder {
     /// With room for `limit` open windows.
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, open: Mutex::default(), sooner: Notify::new() }
+        Self { limit, open: Mutex::default(), sooner: Notify::new(), refused: AtomicU64::new(0) }
     }
 
-    /// Counts an observation of `metric` made at `at`, on the server's clock, for each release that watches it.
-    pub(crate) fn record(&self, at: DateTime<Utc>, met: &[Met], metric: &str, observation: Observation<'_>) {
-        if met.is_empty() || !observation.is_measurable() {
+    /// Counts an observation of `metric` made now, for each of these releases and arms whose release watches it. The clock,
+    /// the server's in seconds, is asked only where there is one.
+    pub(crate) fn record<'m>(
+        &self,
+        now: impl Fn() -> i64,
+        met: impl IntoIterator<Item = (&'m Release, &'m str)>,
+        metric: &str,
+        observation: Observation<'_>,
+    ) {
+        if !observation.is_measurable() {
+            self.refused.fetch_add(1, Ordering::Relaxed);
             return;
         }
-        let mut open = self.lock();
-        let before = open.due;
-        for met in met {
-            open.record(at.timestamp(), met, metric, observation, self.limit);
+        let mut taken = None;
+        for (release, arm) in met {
+            let watched = release.metrics.iter().find(|watched| watched.metric == metric);
+            let Some(watched) = watched.filter(|_| release.window_seconds > 0) else { continue };
+            let (second, _, open) = taken.get_or_insert_with(|| {
+                let (second, open) = (now(), self.lock());
+                (second, open.due, open)
+            });
+            open.record(*second, release, arm, watched, observation, self.limit);
         }
-        if open.due != before {
+        if taken.is_some_and(|(_, before, open)| open.due != before) {
             self.sooner.notify_one();
         }
     }
@@ -150,6 +183,11 @@ impl Recorder {
         std::mem::take(&mut self.lock().dropped)
     }
 
+    /// How many observations were no numbers, or too large, since this was asked last.
+    pub(crate) fn take_refused(&self) -> u64 {
+        self.refused.swap(0, Ordering::Relaxed)
+    }
+
     /// Counts nothing from now on.
     pub(crate) fn close(&self) {
         self.lock().closed = true;
@@ -162,23 +200,30 @@ impl Recorder {
 }
 
 impl Open {
-    fn record(&mut self, second: i64, met: &Met, metric: &str, observation: Observation<'_>, limit: usize) {
-        let Some(release) = met.release() else { return };
-        let seconds = release.window_seconds;
-        let watched = release.metrics.iter().find(|watched| watched.metric == metric);
-        let (Some(watched), false, 1..) = (watched, self.closed, seconds) else { return };
+    fn record(
+        &mut self,
+        second: i64,
+        release: &Release,
+        arm: &str,
+        watched: &WatchedMetric,
+        observation: Observation<'_>,
+        limit: usize,
+    ) {
+        if self.closed {
+            return;
+        }
+        let (seconds, metric) = (release.window_seconds, watched.metric.as_str());
         let start = second - second.rem_euclid(i64::from(seconds));
-
         let list = self.series.get_mut(&release.id);
-        let series = list.and_then(|list| list.iter_mut().find(|series| series.is(&met.arm, metric, seconds)));
+        let series = list.and_then(|list| list.iter_mut().find(|series| series.is(arm, metric, seconds)));
         if let Some(summary) = series.and_then(|series| series.windows.get_mut(&start)) {
             observation.add_to(summary);
         } else if self.windows >= limit {
             self.dropped += 1;
         } else {
-            let mut summary = observation.empty(&watched.limits);
+            let mut summary = empty(watched);
             observation.add_to(&mut summary);
-            self.insert(&release.id, &met.arm, metric, seconds, start, summary);
+            self.insert(&release.id, arm, metric, seconds, start, summary);
         }
     }
 
@@ -220,7 +265,7 @@ impl Open {
 
 impl Series {
     fn is(&self, arm: &str, metric: &str, seconds: u32) -> bool {
-        self.arm == arm && self.metric == metric && self.seconds == seconds
+        self.seconds == seconds && self.arm == arm && self.metric == metric
     }
 
     fn due(&self) -> Option<Due> {

@@ -1,11 +1,12 @@
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use bellwether_core::window::{REQUEST_DURATION_MS, REQUEST_ERROR};
-use bellwether_core::{Assignment, Context, Entry, ErrorCode, State, Value};
+use bellwether_core::{Context, Entry, ErrorCode, Value};
 use tokio::time::Instant;
 
 use crate::evaluate::{FlagValue, Found};
+use crate::in_use::InUse;
 use crate::recorder::{Met, Observation};
 use crate::{Client, Detail, clock};
 
@@ -20,12 +21,14 @@ use crate::{Client, Detail, clock};
 pub struct Scope {
     client: Client,
     context: Context,
-    met: Mutex<Vec<Met>>,
+    /// The first release: most requests meet one at most, and then nobody takes a lock.
+    first: OnceLock<Met>,
+    others: OnceLock<Mutex<Vec<Met>>>,
 }
 
 impl Scope {
     pub(crate) fn new(client: Client, context: Context) -> Self {
-        Self { client, context, met: Mutex::default() }
+        Self { client, context, first: OnceLock::new(), others: OnceLock::new() }
     }
 
     /// Whom the request is for.
@@ -90,19 +93,17 @@ impl Scope {
         Timer { scope: self, started: clock::moment() }
     }
 
-    /// Reports a number of the application's own, in the unit that the guards of `metric` use.
+    /// Reports a number of the application's own, in the unit that the guards of `metric` have.
     ///
-    /// NaN, infinities and magnitudes above 1e100 are left out. So is `request.error`, which counts requests, not
-    /// numbers: [`finish`](Self::finish) reports it.
-    pub fn value(&self, metric: &str, value: f64) {
-        if metric != REQUEST_ERROR {
-            self.record(metric, Observation::Number(value));
-        }
+    /// Where they watch a ratio, as of `request.error`, 0 counts as a trial and anything else as a hit; of a request's
+    /// end [`finish`](Self::finish) can also say what failed. NaN, infinities and magnitudes above 1e100 are left out.
+    pub fn track(&self, metric: &str, value: f64) {
+        self.record(metric, Observation::Number(value));
     }
 
     /// Reports how the request ended, as `request.error`; `label` names what failed, for the list of top errors.
     ///
-    /// Labels are kept to 200 bytes, and to 20 different ones in a window: name the operation, not the user.
+    /// Labels are kept to 200 bytes, and to the 20 most frequent of a window, about: name the operation, not the user.
     pub fn finish(self, ok: bool, label: &str) {
         self.end(!ok, label);
     }
@@ -118,41 +119,47 @@ impl Scope {
     }
 
     fn get<T: FlagValue>(&self, key: &str, default: T) -> T {
-        let state = self.client.shared().state();
-        self.evaluate(state.as_deref(), key).map_or(default, |found| found.value)
+        let in_use = self.client.shared().in_use();
+        self.evaluate(in_use.as_deref(), key).map_or(default, |found| found.value)
     }
 
     fn detail<T: FlagValue>(&self, key: &str, default: T) -> Detail<T> {
-        let state = self.client.shared().state();
-        Detail::of(self.evaluate(state.as_deref(), key), default, state.as_deref().map(State::revision))
+        let in_use = self.client.shared().in_use();
+        let revision = in_use.as_deref().map(|in_use| in_use.state().revision());
+        Detail::of(self.evaluate(in_use.as_deref(), key), default, revision)
     }
 
-    fn evaluate<'s, T: FlagValue>(&self, state: Option<&'s State>, key: &str) -> Result<Found<'s, T>, ErrorCode> {
-        let found = self.client.evaluate(state, key, &self.context)?;
-        if let Some(assignment) = &found.evaluation.assignment {
-            self.meet(found.entry, assignment);
+    fn evaluate<'s, T: FlagValue>(&self, in_use: Option<&'s InUse>, key: &str) -> Result<Found<'s, T>, ErrorCode> {
+        let found = self.client.evaluate(in_use, key, &self.context)?;
+        if let Some((entry, arm)) = found.met {
+            self.meet(entry, arm);
         }
         Ok(found)
     }
 
-    fn meet(&self, entry: &Arc<Entry>, assignment: &Assignment<'_>) {
-        let mut met = self.met();
-        let known = |met: &Met| {
-            met.arm == assignment.arm && met.release().is_some_and(|release| release.id == assignment.release.id)
-        };
-        if !met.iter().any(known) {
-            met.push(Met { entry: Arc::clone(entry), arm: assignment.arm.to_owned() });
+    fn meet(&self, entry: &Arc<Entry>, arm: usize) {
+        let met = || Met { entry: Arc::clone(entry), arm };
+        if self.first.get_or_init(met).is(entry, arm) {
+            return;
+        }
+        let mut others = locked(self.others.get_or_init(Mutex::default));
+        if !others.iter().any(|known| known.is(entry, arm)) {
+            others.push(met());
         }
     }
 
     fn record(&self, metric: &str, observation: Observation<'_>) {
         let shared = self.client.shared();
-        shared.recorder.record(shared.server_time(), &self.met(), metric, observation);
+        let others = self.others.get().map(locked);
+        let met = self.first.get().into_iter().chain(others.iter().flat_map(|others| others.iter()));
+        let met = met.filter_map(Met::release_and_arm);
+        shared.recorder.record(|| shared.server_second(), met, metric, observation);
     }
+}
 
-    fn met(&self) -> MutexGuard<'_, Vec<Met>> {
-        self.met.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn locked(met: &Mutex<Vec<Met>>) -> MutexGuard<'_, Vec<Met>> {
+    // No code that holds the lock can leave the list half done.
+    met.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Measures how long something takes; dropped without [`stop`](Self::stop), it reports nothing.

@@ -1,4 +1,4 @@
-//! The task that sends measurement windows once they have ended.
+//! The task that sends measurement windows once they have ended, and reports the rest now and then.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,8 +14,11 @@ use crate::backoff::Backoff;
 use crate::clock;
 use crate::endpoint::Endpoint;
 use crate::failure::{self, Failure, Trouble};
-use crate::outbox::{Outbox, Parcel};
+use crate::in_use::InUse;
+use crate::outbox::{Outbox, Parcel, Report};
+use crate::recent::Ticks;
 use crate::recorder::Due;
+use crate::resources::Gauge;
 use crate::shared::{Identity, Shared};
 
 /// The most that one attempt may take. The server waits 5 s for windows, so a longer one would bring them too late.
@@ -24,8 +27,10 @@ const ATTEMPT: Duration = Duration::from_secs(5);
 const SPREAD: Duration = Duration::from_secs(1);
 /// First wait after a failure, doubled up to the ceiling of [`Backoff`].
 const RETRY: Duration = Duration::from_secs(1);
-/// How often what was evaluated is reported.
-const REPORT_EVERY: Duration = Duration::from_secs(60);
+/// How often exposures are reported, and what the process uses while a release runs.
+const REPORT_EVERY: Duration = Duration::from_secs(10);
+/// Of so many reports one tells what was evaluated too, and what the process uses in any case.
+const FULL_EVERY: u32 = 6;
 /// The longest sleep, whatever the clocks say.
 const LONGEST_SLEEP: Duration = Duration::from_secs(3_600);
 /// The most of an answer that is read, in bytes.
@@ -50,6 +55,10 @@ pub(crate) struct Sender {
     plan: Option<Plan>,
     retry_at: Instant,
     report_at: Instant,
+    /// Reports until the next one that tells everything.
+    until_full: u32,
+    started: Instant,
+    gauge: Gauge,
     trouble: Trouble,
 }
 
@@ -61,7 +70,7 @@ struct Plan {
 }
 
 impl Sender {
-    pub(crate) fn new(shared: Arc<Shared>, endpoint: Arc<Endpoint>, identity: Identity) -> Self {
+    pub(crate) fn new(shared: Arc<Shared>, endpoint: Arc<Endpoint>, identity: Identity, gauge: Gauge) -> Self {
         // Milliseconds since the epoch, so that an instance of the same name that starts again goes on above.
         let sequence = u64::try_from(clock::now().timestamp_millis()).unwrap_or_default();
         Self {
@@ -73,6 +82,9 @@ impl Sender {
             retry_at: clock::moment(),
             // Instances that start together do not report together.
             report_at: clock::moment() + REPORT_EVERY.mul_f64(rand::random()),
+            until_full: rand::random_range(0..FULL_EVERY),
+            started: clock::moment(),
+            gauge,
             trouble: Trouble::default(),
         }
     }
@@ -106,7 +118,10 @@ impl Sender {
                     self.keep(ended);
                 }
                 () = shared.recorder.sooner() => {}
-                () = sleep_until(self.report_at) => self.report(),
+                () = sleep_until(self.report_at) => {
+                    self.until_full = self.until_full.checked_sub(1).unwrap_or(FULL_EVERY - 1);
+                    self.report(self.until_full == 0);
+                }
                 () = sleep_until(self.retry_at), if self.outbox.first().is_some() => {
                     self.attempt().await;
                 }
@@ -127,29 +142,48 @@ impl Sender {
 
     fn keep(&mut self, mut windows: Vec<Window>) {
         // A release that has ended takes no more windows.
-        if let Some(state) = self.shared.state().as_ref() {
-            windows.retain(|window| state.releases().any(|(_, release)| release.id == window.release));
+        if let Some(in_use) = self.shared.in_use().as_deref() {
+            windows.retain(|window| in_use.state().releases().any(|(_, release)| release.id == window.release));
         }
         let observations = self.shared.recorder.take_dropped();
         if observations > 0 {
             tracing::warn!(observations, "too many measurement windows are open; observations were dropped");
         }
+        let observations = self.shared.recorder.take_refused();
+        if observations > 0 {
+            tracing::warn!(
+                observations,
+                "numbers that are infinite, too large or none were reported; they are left out"
+            );
+        }
         let windows = self.outbox.add(windows);
         dropped(windows);
     }
 
-    /// Packs what was evaluated since the last report.
-    fn report(&mut self) {
-        self.report_at = clock::moment() + REPORT_EVERY;
-        let evaluations = self.shared.tally.take(self.shared.server_time());
-        dropped(self.outbox.report(&evaluations));
+    /// Packs what there is to say besides windows: all of it, or only what is wanted sooner.
+    fn report(&mut self, all: bool) {
+        let now = clock::moment();
+        self.report_at = now + REPORT_EVERY;
+        let ticks = now.duration_since(self.started).as_secs() / REPORT_EVERY.as_secs();
+        self.shared.exposures.tick(Ticks::try_from(ticks).unwrap_or(Ticks::MAX));
+        let released = self.shared.in_use().as_deref().is_some_and(|in_use: &InUse| !in_use.releases().is_empty());
+        let report = Report {
+            evaluations: if all { self.shared.take_evaluations() } else { Vec::new() },
+            exposures: self.shared.exposures.take(),
+            resources: if all || released { self.gauge.read() } else { None },
+        };
+        let exposures = self.shared.exposures.take_dropped();
+        if exposures > 0 {
+            tracing::warn!(exposures, "more users met releases than can be reported; the rest is left out");
+        }
+        dropped(self.outbox.report(report));
     }
 
     /// Sends everything at once, up to the first failure.
     async fn send_all(&mut self) {
         let all = self.shared.recorder.take_all();
         self.keep(all);
-        self.report();
+        self.report(true);
         while self.outbox.first().is_some() && self.attempt().await {}
     }
 

@@ -1,119 +1,101 @@
 //! How often each variation was served since this was last reported.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use arc_swap::ArcSwap;
-use bellwether_core::Evaluation;
 use bellwether_core::window::Evaluations;
+use bellwether_core::{CompiledFlag, Variation};
 use chrono::{DateTime, Utc};
 
-/// Parts that flags are kept in: one that is evaluated for the first time copies the map of its own part alone.
-const PARTS: usize = 64;
+use crate::stripes::{STRIPES, stripe};
 
-type Flags = HashMap<Box<str>, Arc<[Counter]>>;
+/// Counters in one line of a processor's cache.
+const LINE: usize = 8;
 
-/// Counters that any number of threads add to without waiting for each other. No clock is read for them: when they are
-/// reported, the last of the evaluations is not long ago.
-pub(crate) struct Tally {
-    parts: [ArcSwap<Flags>; PARTS],
-    closed: AtomicBool,
-}
-
+/// The counters of one flag: one for each variation and [stripe](crate::stripes), so that any number of threads add to
+/// them without waiting for each other. No clock is read: when they are reported, the last of the evaluations is not long
+/// ago.
+///
+/// They only ever rise, so that a thread with a stripe of its own needs no atomic addition. A flag that is never evaluated
+/// has no counters; one with up to eight variations takes 192 bytes for each processor, and 2 KiB at most.
 #[derive(Debug)]
-struct Counter {
-    variation: Box<str>,
-    evaluations: Arc<AtomicU64>,
+pub(crate) struct Tally {
+    flag: Box<str>,
+    variations: Box<[Box<str>]>,
+    lines: OnceLock<Box<[Line]>>,
+    /// Lines of each stripe.
+    lines_each: usize,
+    /// What was reported of each variation; all who report are one at a time.
+    reported: Box<[AtomicU64]>,
 }
+
+/// As long as a line of a cache, and where one begins: no other stripe's counters are in it.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct Line([AtomicU64; LINE]);
 
 impl Tally {
-    pub(crate) fn new() -> Self {
-        Self { parts: std::array::from_fn(|_| ArcSwap::default()), closed: AtomicBool::new(false) }
+    pub(crate) fn of(flag: &CompiledFlag) -> Self {
+        let variations: Box<[Box<str>]> = flag.variations().iter().map(|one| one.name.as_str().into()).collect();
+        let lines_each = variations.len().div_ceil(LINE);
+        let reported = variations.iter().map(|_| AtomicU64::new(0)).collect();
+        Self { flag: flag.key().into(), variations, lines: OnceLock::new(), lines_each, reported }
     }
 
-    /// Counts an evaluation of the flag `key`.
-    pub(crate) fn count(&self, key: &str, evaluation: &Evaluation<'_>) {
-        let Some(part) = self.part(key).filter(|_| !self.closed.load(Ordering::Relaxed)) else { return };
-        let variation = evaluation.variation;
-        let find = |flags: &Flags| {
-            let counters = flags.get(key)?;
-            let counter = counters.iter().find(|counter| *counter.variation == *variation)?;
-            counter.evaluations.fetch_add(1, Ordering::Relaxed);
-            Some(())
-        };
-        if find(&part.load()).is_some() {
+    /// Whether they count the variations of `flag`, in its order.
+    pub(crate) fn fits(&self, flag: &CompiledFlag) -> bool {
+        *self.flag == *flag.key()
+            && self.variations.len() == flag.variations().len()
+            && self.variations.iter().zip(flag.variations()).all(|(own, other)| **own == *other.name)
+    }
+
+    /// Counts an evaluation that served the variation called `served`, by the name that stands in `variations`, which are
+    /// the flag's.
+    #[inline(always)]
+    pub(crate) fn count(&self, variations: &[Variation], served: &str) {
+        let named = |variation: &Variation| std::ptr::eq(variation.name.as_str(), served);
+        let stripe = stripe();
+        if let Some(at) = variations.iter().position(named)
+            && let Some(counter) = self.counter(stripe.number, at)
+        {
+            if stripe.own {
+                counter.store(counter.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+            } else {
+                counter.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn counter(&self, stripe: usize, variation: usize) -> Option<&AtomicU64> {
+        let lines = self.lines.get_or_init(|| self.no_counts());
+        lines.get(stripe * self.lines_each + variation / LINE)?.0.get(variation % LINE)
+    }
+
+    #[cold]
+    fn no_counts(&self) -> Box<[Line]> {
+        (0..STRIPES.count() * self.lines_each).map(|_| Line::default()).collect()
+    }
+
+    /// Whether anything was ever counted.
+    pub(crate) fn is_used(&self) -> bool {
+        self.lines.get().is_some()
+    }
+
+    /// Adds what was counted since this was last asked, which is `now`, to `taken`.
+    pub(crate) fn take(&self, now: DateTime<Utc>, taken: &mut Vec<Evaluations>) {
+        if self.lines.get().is_none() {
             return;
         }
-        part.rcu(|flags| {
-            let mut flags = HashMap::clone(flags);
-            let known = flags.get(key).into_iter().flat_map(|counters| counters.iter());
-            let mut counters: Vec<_> = known.map(Counter::again).collect();
-            if !counters.iter().any(|counter| *counter.variation == *variation) {
-                counters.push(Counter { variation: variation.into(), evaluations: Arc::default() });
-            }
-            flags.insert(key.into(), counters.into());
-            flags
-        });
-        find(&part.load());
-    }
-
-    /// What was counted since this was last asked, which is `now`. Flags that were not evaluated since are forgotten.
-    pub(crate) fn take(&self, now: DateTime<Utc>) -> Vec<Evaluations> {
-        let mut taken = Vec::new();
-        for part in &self.parts {
-            let flags = part.load_full();
-            let mut idle = Vec::new();
-            for (key, counters) in flags.iter() {
-                let before = taken.len();
-                for Counter { variation, evaluations } in counters.iter() {
-                    let count = evaluations.swap(0, Ordering::Relaxed);
-                    if count > 0 {
-                        let (flag, variation) = (key.to_string(), variation.to_string());
-                        taken.push(Evaluations { flag, variation, count, last: now });
-                    }
-                }
-                if taken.len() == before {
-                    idle.push(key);
-                }
-            }
-            if !idle.is_empty() {
-                part.rcu(|flags| {
-                    let mut flags = HashMap::clone(flags);
-                    // One that is evaluated just now stays.
-                    flags.retain(|key, counters| !idle.contains(&key) || counters.iter().any(Counter::counts));
-                    flags
-                });
+        for ((at, variation), reported) in self.variations.iter().enumerate().zip(&self.reported) {
+            let counters = (0..STRIPES.count()).filter_map(|stripe| self.counter(stripe, at));
+            let total = counters.fold(0_u64, |sum, counter| sum.wrapping_add(counter.load(Ordering::Relaxed)));
+            let count = total.wrapping_sub(reported.swap(total, Ordering::Relaxed));
+            if count > 0 {
+                let (flag, variation) = (self.flag.to_string(), variation.to_string());
+                taken.push(Evaluations { flag, variation, count, last: now });
             }
         }
-        taken
-    }
-
-    /// Counts nothing from now on.
-    pub(crate) fn close(&self) {
-        self.closed.store(true, Ordering::Relaxed);
-    }
-
-    /// The part that a flag is in, which there always is.
-    fn part(&self, key: &str) -> Option<&ArcSwap<Flags>> {
-        let sum = key.bytes().fold(0_usize, |sum, byte| sum.wrapping_mul(31).wrapping_add(usize::from(byte)));
-        self.parts.get(sum % PARTS)
-    }
-}
-
-impl Counter {
-    fn again(&self) -> Self {
-        Self { variation: self.variation.clone(), evaluations: Arc::clone(&self.evaluations) }
-    }
-
-    fn counts(&self) -> bool {
-        self.evaluations.load(Ordering::Relaxed) > 0
-    }
-}
-
-impl std::fmt::Debug for Tally {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Tally").finish_non_exhaustive()
     }
 }
 

@@ -86,7 +86,7 @@ fn request(flags: &Client, arguments: &Arguments, broken: bool) {
     let user = Context::new(format!("user-{}", random.random_range(0..USERS)));
     let scope: Scope = flags.scope(&user);
     let treatment = scope.bool(&arguments.flag, false);
-    scope.value("request.duration_ms", latency(&mut random));
+    scope.track("request.duration_ms", latency(&mut random));
     let failing = if treatment && broken { FAULTY } else { FAILING };
     let ok = random.random::<f64>() >= failing;
     scope.finish(ok, &format!("POST /{} 502", arguments.application));

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use actix_web::{HttpResponse, web};
+use bellwether_core::window::Resources;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -100,6 +101,31 @@ struct Instance {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     rejected: Option<Rejection>,
+    /// What its process uses, if it has said so since it connected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    resources: Option<Used>,
+}
+
+/// What a process uses, in percent of what it may; what it does not know is left out.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = FleetResources)]
+struct Used {
+    /// Of the processors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    cpu_percent: Option<f64>,
+    /// Of the memory.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    memory_percent: Option<f64>,
+    /// Of the database pool's connections.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    db_pool_percent: Option<f64>,
+    /// When it said so.
+    #[serde(with = "clock::serde_rfc3339")]
+    at: DateTime<Utc>,
 }
 
 /// A change that an instance refused.
@@ -118,6 +144,10 @@ struct Rejection {
 impl Instance {
     fn of(instance: fleet::Instance, newest: u64) -> Self {
         let (revision, applied_at) = instance.applied.unzip();
+        let used = |(used, at): (Resources, _)| {
+            let Resources { cpu_percent, memory_percent, db_pool_percent } = used;
+            Used { cpu_percent, memory_percent, db_pool_percent, at }
+        };
         let rejection = |fleet::Rejection { revision, error, at }| Rejection { revision, error, at };
         Self {
             application: instance.application,
@@ -128,6 +158,7 @@ impl Instance {
             revision,
             applied_at: applied_at.map(clock::rfc3339),
             rejected: instance.rejected.map(rejection),
+            resources: instance.resources.map(used),
         }
     }
 }

@@ -65,13 +65,32 @@ fn windows_read_as_documented() {
     assert_eq!(serde_json::to_string(&window).unwrap(), text);
 }
 
-#[test]
-fn labels_are_bounded() {
-    let mut ratio = Ratio::default();
-    for i in 0..100 {
-        ratio.record(true, Some(&format!("label {}", i % 30)));
+proptest! {
+    #[test]
+    fn the_labels_of_many_hits_are_kept(
+        hits in proptest::collection::vec(prop_oneof![0..1_000_u32, 0..25_u32, 0..2_u32], 1..400), split in 0..400_usize,
+    ) {
+        let counted = |hits: &[u32]| {
+            let mut ratio = Ratio::default();
+            for hit in hits {
+                ratio.record(true, Some(&format!("label {hit}")));
+            }
+            ratio
+        };
+        let (first, rest) = hits.split_at(split.min(hits.len()));
+        let mut merged = counted(first);
+        merged.merge(&counted(rest));
+        for ratio in [counted(&hits), merged] {
+            prop_assert!(ratio.k == hits.len() as u64 && ratio.labels.len() <= LABELS);
+            let lost = ratio.k / (LABELS as u64 + 1);
+            for hit in &hits {
+                let name = format!("label {hit}");
+                let exact = hits.iter().filter(|other| *other == hit).count() as u64;
+                let kept = ratio.labels.iter().find(|(label, _)| *label == name).map_or(0, |(_, count)| *count);
+                prop_assert!(kept <= exact && exact - kept <= lost, "{name}: {kept} of {exact}");
+            }
+        }
     }
-    assert_eq!((ratio.k, ratio.labels.len()), (100, LABELS));
 }
 
 #[test]

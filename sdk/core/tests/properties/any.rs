@@ -180,7 +180,7 @@ fn release() -> impl Strategy<Value = Release> {
         arms: [("treatment", "on"), ("control", "off")]
             .map(|(name, variation)| Arm { name: name.to_owned(), variation: variation.to_owned() })
             .to_vec(),
-        metrics: vec![WatchedMetric { metric: "request.error".to_owned(), limits }],
+        metrics: vec![WatchedMetric { metric: "request.error".to_owned(), limits, ratio: true }],
         window_seconds: 10,
         layer,
     })

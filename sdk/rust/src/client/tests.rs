@@ -83,9 +83,9 @@ async fn a_scope_reports_to_the_releases_it_met() {
     assert!(request.bool_detail("a", false).value, "met twice, counted once");
     assert!(!request.bool("disabled", true) && request.bool("plain", false));
     timer.stop();
-    request.value("cart.size", 3.0);
-    request.value("unwatched", 3.0);
-    request.value(REQUEST_ERROR, 3.0);
+    request.track("cart.size", 3.0);
+    request.track("cart.size", f64::NAN);
+    request.track("unwatched", 3.0);
     assert!(!request.bool("b", true));
     request.finish(false, "POST /pay");
     assert_eq!(
@@ -97,6 +97,94 @@ async fn a_scope_reports_to_the_releases_it_met() {
             window("release-b", "control", REQUEST_ERROR, 1),
         ]
     );
+}
+
+/// What `track` reports of `context` once `asked` was done.
+fn tracked(context: &Context, asked: impl FnOnce(&Client)) -> Vec<(String, String, String, u64)> {
+    let client = client();
+    client.track("cart.size", context, 3.0);
+    client.shared().install(canaries());
+    asked(&client);
+    client.track("cart.size", context, 3.0);
+    client.track("unwatched", context, 3.0);
+    client.track("cart.size", context, f64::INFINITY);
+    client.track("", context, 3.0);
+    recorded(&client)
+}
+
+#[tokio::test]
+async fn a_metric_counts_for_the_releases_that_its_unit_met() {
+    let user = Context::new("u");
+    let both = [window("release-a", "treatment", "cart.size", 1), window("release-b", "control", "cart.size", 1)];
+    let asked = |client: &Client| {
+        client.bool("a", &user, false);
+        client.scope(&user.clone().set("country", "NO")).bool("b", false);
+    };
+    assert_eq!(tracked(&user, asked), both);
+    let number = Context::default().set("targetingKey", 42);
+    let same = Context::new("42");
+    assert_eq!(tracked(&number, |client| _ = client.bool_detail("a", &same, false)), both[..1]);
+}
+
+#[tokio::test]
+async fn a_metric_of_who_met_no_release_counts_for_none() {
+    let (user, vip) = (Context::new("u"), Context::new("vip"));
+    let nothing: [(String, String, String, u64); 0] = [];
+    assert_eq!(tracked(&user, |_| {}), nothing);
+    assert_eq!(tracked(&user, |client| _ = client.all_flags(&user)), nothing, "nobody was served that");
+    assert_eq!(tracked(&user, |client| _ = client.bool("a", &Context::new("other"), false)), nothing);
+    assert_eq!(tracked(&vip, |client| _ = client.bool("a", &vip, false)), nothing, "an individual target");
+    assert_eq!(tracked(&user, |client| _ = client.bool("disabled", &user, false)), nothing);
+    let nobody = Context::anonymous();
+    assert_eq!(tracked(&nobody, |client| _ = client.bool("a", &nobody, false)), nothing);
+    let long = Context::new("x".repeat(1_001));
+    assert_eq!(tracked(&long, |client| _ = client.bool("a", &long, false)), nothing);
+}
+
+#[tokio::test]
+async fn a_unit_counts_for_the_arm_that_it_met_last() {
+    let client = client();
+    let (user, metrics) = (Context::new("u"), json!([{"metric": "cart.size"}]));
+    for (revision, share) in [(1, 100_000), (2, 0)] {
+        let flag = fixture::canary("a", share, metrics.clone(), 3_600);
+        client.shared().install(fixture::state("e", revision, vec![flag]));
+        client.bool("a", &user, false);
+    }
+    client.track("cart.size", &user, 3.0);
+    assert_eq!(recorded(&client), [window("release-a", "control", "cart.size", 1)]);
+    // The release is over.
+    client.shared().install(fixture::state("e", 3, vec![fixture::constant("a", "boolean", json!(true))]));
+    client.track("cart.size", &user, 3.0);
+    assert!(recorded(&client).is_empty());
+}
+
+#[tokio::test]
+async fn evaluations_are_counted_across_changes() {
+    let client = client();
+    let user = Context::new("u");
+    let renamed = json!({"key": "b", "version": 2, "type": "boolean", "enabled": true, "off_variation": "other",
+        "variations": [{"name": "other", "value": true}], "fallthrough": {"variation": "other"}});
+    let constant = |key| fixture::constant(key, "boolean", json!(true));
+    for (revision, b) in [(1, constant("b")), (2, renamed)] {
+        client.shared().install(fixture::state("e", revision, vec![constant("a"), b]));
+        for key in ["a", "b", "none"] {
+            assert_eq!(client.bool(key, &user, false), key != "none");
+        }
+        client.string("a", &user, "a flag of another type");
+    }
+    let taken = || {
+        let taken = client.shared().take_evaluations().into_iter();
+        let mut taken: Vec<_> = taken.map(|one| (one.flag, one.variation, one.count)).collect();
+        taken.sort();
+        taken
+    };
+    let told = |flag: &str, variation: &str, count| (flag.to_owned(), variation.to_owned(), count);
+    assert_eq!(taken(), [told("a", "first", 2), told("b", "first", 1), told("b", "other", 1)]);
+    assert_eq!(taken(), []);
+    client.close(SOON).await;
+    client.bool("a", &user, false);
+    client.track("cart.size", &user, 1.0);
+    assert_eq!(taken(), [], "nothing is recorded any more");
 }
 
 #[tokio::test]
