@@ -50,7 +50,7 @@ fn the_database_server_ends_and_comes_back() {
 
 /// A store on a server, and what stands between it and the program.
 async fn behind_a_relay(database: &Postgres) -> (World, Relay) {
-    let relay = Relay::to(([127, 0, 0, 1], database.port()).into()).await;
+    let relay = Relay::to(([127, 0, 0, 1], database.port()).into(), seed()).await;
     let site = Site::at(database.schema(), tempfile::tempdir().unwrap()).await;
     let mut world = World::at(site, seed());
     let direct = format!(":{}/", database.port());

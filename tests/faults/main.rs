@@ -11,10 +11,12 @@
     reason = "a test that panics has failed, which is what it is for; its figures are read with --nocapture"
 )]
 
+mod apart;
 mod crash;
 mod fsync;
 mod full_disk;
 mod gone;
+mod history;
 mod outage;
 mod relay;
 mod server;

@@ -123,6 +123,14 @@ pub enum Refusal {
         /// Where the reader is.
         at: u64,
     },
+    /// The change leads to another revision than the next: no hash is over its number.
+    #[error("the change leads from revision {from} to {to}, which is not the next")]
+    Leap {
+        /// Where the change starts.
+        from: u64,
+        /// Where it claims to lead.
+        to: u64,
+    },
     /// The objects do not hash to what was announced.
     #[error("the state hashes to {actual} where {announced} was announced")]
     Hash {

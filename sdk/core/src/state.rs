@@ -143,6 +143,9 @@ impl State {
         if change.from != self.revision {
             return Err(Refusal::Gap { from: change.from, at: self.revision });
         }
+        if change.from.checked_add(1) != Some(change.revision) {
+            return Err(Refusal::Leap { from: change.from, to: change.revision });
+        }
         let mut next = Self { revision: change.revision, hash: change.hash, ..self.clone() };
         for key in &change.removed_flags {
             next.flags.remove(key.as_str());

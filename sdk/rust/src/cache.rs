@@ -110,7 +110,7 @@ pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Keeps what comes into use, until the client is closed or gone.
+/// Keeps what comes into use, until `stop` changes or loses its last sender, and the last of it then.
 pub(crate) async fn keep(cache: Cache, shared: Arc<Shared>, mut stop: watch::Receiver<bool>) {
     let mut revisions = shared.revisions();
     // What was loaded or given at the start need not be written again.

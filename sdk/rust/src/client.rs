@@ -74,9 +74,12 @@ impl Client {
         let (commands, received) = mpsc::channel(8);
         let sender = Sender::new(Arc::clone(&shared), Arc::clone(&endpoint), identity.clone(), Gauge::new(pool));
         let poller = Poller::new(Arc::clone(&shared), Arc::clone(&endpoint), poll_every, stopped.clone());
-        let keeping = cache.map(|cache| runtime.spawn(cache::keep(cache, Arc::clone(&shared), stopped.clone())));
+        // What is kept last must be what was in use last: it is kept until nobody brings flags any more.
+        let (bringing, brought) = watch::channel(false);
+        let keeping = cache.map(|cache| runtime.spawn(cache::keep(cache, Arc::clone(&shared), brought)));
         let stream = Stream::new(Arc::clone(&shared), endpoint, identity, reconnect_within, stopped);
-        let mut flags = vec![runtime.spawn(stream.run()), runtime.spawn(poller.run())];
+        let mut flags =
+            vec![runtime.spawn(until(stream.run(), bringing.clone())), runtime.spawn(until(poller.run(), bringing))];
         flags.extend(keeping);
         let tasks = Tasks { flags, sender: runtime.spawn(sender.run(received)) };
         Self { inner: Arc::new(Inner { shared, commands, stop, tasks: Mutex::new(Some(tasks)) }) }
@@ -283,6 +286,12 @@ impl Client {
         found.met = arm.map(|arm| (&slot.entry, arm));
         Ok(found)
     }
+}
+
+/// Runs a task, and drops `held` when it ends.
+async fn until(task: impl Future<Output = ()>, held: watch::Sender<bool>) {
+    task.await;
+    drop(held);
 }
 
 impl fmt::Debug for Client {

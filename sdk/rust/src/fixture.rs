@@ -1,5 +1,7 @@
 //! Flags and states for the tests of this crate.
 
+pub(crate) mod lives;
+
 use std::sync::Arc;
 
 use bellwether_core::allocation::allocate;

@@ -289,3 +289,6 @@ async fn finished(fetching: &mut Option<Fetch>) -> Result<Option<Tagged>, FetchE
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

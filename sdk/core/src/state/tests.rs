@@ -84,6 +84,11 @@ fn what_does_not_fit_is_refused() {
     let state = State::from_snapshot(snapshot(4, &[("a", 1)], &[])).unwrap();
     let change = |from, hash: &str, flags| Change { flags, ..Change::new(from, hash.to_owned()) };
     assert!(matches!(state.apply(change(5, "", vec![])), Err(Refusal::Gap { from: 5, at: 4 })));
+    let leap = |revision| Change { revision, ..change(4, state.hash(), vec![]) };
+    assert_eq!(state.apply(leap(5)).unwrap().revision(), 5);
+    for revision in [4, 6, u64::MAX] {
+        assert!(matches!(state.apply(leap(revision)), Err(Refusal::Leap { from: 4, .. })), "{revision}");
+    }
     assert!(matches!(state.apply(change(4, "sha256:0", vec![])), Err(Refusal::Hash { .. })));
     let broken = RawValue::from_string(r#"{"key":"a"}"#.into()).unwrap();
     assert!(matches!(state.apply(change(4, "", vec![broken])), Err(Refusal::Flag { .. })));

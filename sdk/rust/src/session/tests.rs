@@ -1,3 +1,5 @@
+mod streams;
+
 use bellwether_core::Value;
 use serde_json::json;
 
@@ -60,7 +62,11 @@ fn fetched(session: &mut Session, fetched: Fetched) -> Vec<String> {
 
 /// Effects in short.
 fn told(effects: Vec<Effect>) -> Vec<String> {
-    let short = |effect| match effect {
+    effects.iter().map(told_one).collect()
+}
+
+fn told_one(effect: &Effect) -> String {
+    match effect {
         Effect::Ready(_) => "ready".to_owned(),
         Effect::Install(state) => format!("install {}", state.revision()),
         Effect::Send(FromSdk::Applied { revision }) => format!("applied {revision}"),
@@ -68,8 +74,7 @@ fn told(effects: Vec<Effect>) -> Vec<String> {
         Effect::Send(FromSdk::Hello(_)) => "hello".to_owned(),
         Effect::Fetch(pace) => format!("fetch {pace:?}"),
         Effect::Drain(spread) => format!("drain {}", spread.as_millis()),
-    };
-    effects.into_iter().map(short).collect()
+    }
 }
 
 /// A session that has revision `revision` and has heard `ready` for it.
