@@ -128,8 +128,8 @@ fn report(name: &str, ended: &[Ended]) {
         part(95),
         part(100)
     );
-    // The least is what a start takes; the others wait for a processor as well, beside other stores that start.
-    assert!(starts[0] < READY, "no start took less than {READY:?}");
+    // Most of them start beside others, and wait for a processor.
+    assert!(starts[all / 4] < READY, "no quarter of all starts took less than {READY:?}");
 }
 
 #[test]
