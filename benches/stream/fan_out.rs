@@ -5,17 +5,17 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde_json::json;
 
-use super::Plan;
 use super::bare::Bare;
 use super::crowd::{Crowd, Heard, now};
 use super::place::Place;
 use super::report::{FanOut, resident};
+use super::{ARGUMENTS, Plan};
 
 /// What every rollout is put to.
 const PATH: &str = "/api/v1/projects/default/environments/production/flags/feature.00000/rollout";
 
 pub(super) async fn measure(plan: Plan) -> anyhow::Result<FanOut> {
-    let place = Place::start_with(&[], 1).await.context("the program did not start")?;
+    let place = Place::start_with(ARGUMENTS, 1).await.context("the program did not start")?;
     let mut alone = Crowd::connect(place.address(), Some(&place.key), 1, 0).await?;
     // Its length is what the bare one sends, and so are its parts.
     let (mut unheard, mut bytes) = (Vec::new(), 0);

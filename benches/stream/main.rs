@@ -33,6 +33,9 @@ struct Plan {
     stalled: usize,
 }
 
+/// All come at once.
+const ARGUMENTS: &[&str] = &["--stream-connections-per-second", "100000"];
+
 fn main() -> anyhow::Result<()> {
     let mut plan = Plan { rounds: 25, crowd: 10_000, readers: 950, stalled: 50 };
     let mut json = false;

@@ -3,10 +3,10 @@
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
-use super::Plan;
 use super::crowd::{Crowd, now};
 use super::place::Place;
 use super::report::{Slow, resident};
+use super::{ARGUMENTS, Plan};
 
 /// Users of the flag that changes: its message has some 60 KB, so that buffers fill.
 const TARGETS: usize = 4_000;
@@ -15,7 +15,7 @@ const PATH: &str = "/api/v1/projects/default/environments/production/flags/featu
 pub(super) async fn measure(plan: Plan) -> anyhow::Result<Slow> {
     let mut sides = Vec::new();
     for stalled in [0, plan.stalled] {
-        let place = Place::start_with(&[], 1).await.context("the program did not start")?;
+        let place = Place::start_with(ARGUMENTS, 1).await.context("the program did not start")?;
         let crowd = Crowd::connect(place.address(), Some(&place.key), plan.readers, stalled).await?;
         sides.push((place, crowd, Vec::new()));
     }
