@@ -21,6 +21,8 @@ use crate::stream::Front;
 
 /// Largest head of a request is the framework's 128 KiB; a head takes at most this long to arrive.
 const HEAD_DEADLINE: Duration = Duration::from_secs(10);
+/// How long a connection stays for an answer to be read to its end before it is closed.
+const FAREWELL: Duration = Duration::from_secs(5);
 /// Connections that may wait to be accepted; systems hold it against a bound of their own.
 const BACKLOG: u32 = 4_096;
 
@@ -66,6 +68,7 @@ pub(super) fn listen(
             .configure(routes);
         let http = HttpService::build()
             .client_request_timeout(HEAD_DEADLINE)
+            .client_disconnect_timeout(FAREWELL)
             .graceful_shutdown_signal(move || {
                 let going = going.clone();
                 async move { going.notified().await }
