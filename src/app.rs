@@ -1,16 +1,14 @@
 //! The whole server: its services, its listener, its background tasks, and their end.
 
 mod document;
+mod listen;
 mod metrics;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
-use actix_web::middleware::from_fn;
-use actix_web::{HttpServer, web};
-use tokio::net::TcpSocket;
+use actix_web::web;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -23,24 +21,19 @@ use crate::error::Error;
 use crate::flags::segments::Segments;
 use crate::flags::{Attached, CanarySource, Flags, Live};
 use crate::http::shell::{ReachSource, Reached};
-use crate::http::traffic::Traffic;
 use crate::http::{assets, docs, health, request};
 use crate::measurements::Measurements;
 use crate::projects::{self, Projects};
 use crate::stream::api::Draining;
-use crate::stream::{Admission, Fleet, Reach};
+use crate::stream::{Admission, Fleet, Front, Reach};
 use crate::tokens::{self, Tokens};
 use crate::usage::Usage;
 use crate::{access, audit, flags, measurements, stream};
+use listen::{Listener, bind, listen};
 pub use metrics::Metrics;
 
 /// How long requests that are under way may take to end when the server goes away, in seconds.
 const SHUTDOWN: u64 = 5;
-/// Largest head of a request is the framework's 128 KiB; a head takes at most this long to arrive.
-const HEAD_DEADLINE: Duration = Duration::from_secs(10);
-/// Connections that may wait to be accepted; systems hold it against a bound of their own.
-const BACKLOG: u32 = 4_096;
-
 /// Why a server did not start: a sentence that says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -110,13 +103,6 @@ pub struct App {
     tasks: Vec<JoinHandle<()>>,
 }
 
-/// An address that is listened on.
-struct Listener {
-    address: SocketAddr,
-    server: ServerHandle,
-    serving: JoinHandle<io::Result<()>>,
-}
-
 /// Opens the store, brings its schema up to date and gives an empty one its first project.
 ///
 /// # Errors
@@ -179,12 +165,14 @@ impl App {
         };
         let (draining, drained) = watch::channel(false);
         let metrics = Metrics::new(services.clone());
-        let mut listeners = vec![listen(listener, settings.workers as usize, metrics.traffic.clone(), {
+        let streams = (services.fleet.clone(), services.admission.clone());
+        let front = Front::new((services.access.clone(), services.flags.clone()), streams, drained.clone());
+        let mut listeners = vec![listen(listener, settings.workers as usize, metrics.traffic.clone(), Some(front), {
             let (services, metrics, draining) = (services.clone(), metrics.clone(), Draining(drained.clone()));
             move |config| routes(config, services.clone(), metrics.clone(), draining.clone())
         })?];
         if let Some(listener) = open_listener {
-            listeners.push(listen(listener, 1, metrics.traffic.clone(), move |config| {
+            listeners.push(listen(listener, 1, metrics.traffic.clone(), None, move |config| {
                 config.app_data(web::Data::new(metrics.clone())).configure(metrics::open_routes);
             })?);
         }
@@ -219,48 +207,6 @@ impl App {
             }
         }
     }
-}
-
-/// Takes the address; whoever connects waits until the server listens, up to as many as come back at once after a
-/// restart.
-fn bind(address: SocketAddr) -> Result<TcpListener, StartError> {
-    let listen = || {
-        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
-        // As the standard library does: the server may start again although connections of the one before linger.
-        socket.set_reuseaddr(true)?;
-        socket.bind(address)?;
-        socket.listen(BACKLOG)?.into_std()
-    };
-    listen().map_err(|reason| StartError::Bind { address, reason })
-}
-
-/// Serves by so many threads, or one for each core.
-fn listen(
-    listener: TcpListener,
-    workers: usize,
-    traffic: Traffic,
-    routes: impl Fn(&mut web::ServiceConfig) + Clone + Send + 'static,
-) -> Result<Listener, StartError> {
-    let factory = move || {
-        let traffic = traffic.clone();
-        actix_web::App::new()
-            .wrap(from_fn(move |request, next| request::surround(traffic.clone(), request, next)))
-            .configure(routes.clone())
-    };
-    let failed = |reason| StartError::Listen { reason };
-    let address = listener.local_addr().map_err(failed)?;
-    let mut server = HttpServer::new(factory);
-    if workers > 0 {
-        server = server.workers(workers);
-    }
-    let bound = server
-        .client_request_timeout(HEAD_DEADLINE)
-        .shutdown_timeout(SHUTDOWN)
-        .disable_signals()
-        .listen(listener)
-        .map_err(failed)?;
-    let running = bound.run();
-    Ok(Listener { address, server: running.handle(), serving: tokio::spawn(running) })
 }
 
 /// Every route there is.

@@ -77,6 +77,12 @@ pub enum Grant {
 }
 
 impl Grant {
+    /// The environment of a server key.
+    #[must_use]
+    pub fn server_environment(self) -> Option<i64> {
+        if let Self::ServerKey(environment) = self { Some(environment) } else { None }
+    }
+
     /// The environment of an SDK key, and whether it is a client key.
     ///
     /// # Errors
@@ -146,9 +152,7 @@ impl Caller {
     /// # Errors
     /// [`Error::Forbidden`] for any other credential.
     pub fn server_environment(&self) -> Result<i64> {
-        match self.grant {
-            Grant::ServerKey(environment) => Ok(environment),
-            _ => Err(Error::Forbidden("this needs a server key (bw_sdk_…) of the environment".to_owned())),
-        }
+        let environment = self.grant.server_environment();
+        environment.ok_or_else(|| Error::Forbidden("this needs a server key (bw_sdk_…) of the environment".to_owned()))
     }
 }

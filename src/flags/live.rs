@@ -11,6 +11,7 @@ use chrono::{DateTime, Utc};
 use tokio::sync::{Notify, broadcast};
 
 use super::encoding::Encoded;
+use super::framed::Framed;
 use super::publish::Published;
 use super::{reconcile, segments, store};
 use crate::db::{Connection, Part, Store};
@@ -267,7 +268,7 @@ impl LiveEnvironment {
     /// When it does not lead from the state at hand to the one it announces.
     pub(crate) fn take(&self, published: Arc<Published>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let current = self.current.load_full();
-        let change = match FromServer::read(&published.message)? {
+        let change = match FromServer::read(published.message.text())? {
             FromServer::Change(change) => change,
             _ if published.resync => Change::new(current.state.revision(), published.hash.clone()),
             _ => return Err("not a change".into()),
@@ -281,10 +282,10 @@ impl LiveEnvironment {
         let mut recent = self.recent.lock().unwrap_or_else(PoisonError::into_inner);
         self.current.store(Arc::new(Served::new(next)));
         recent.push_back(published.clone());
-        let mut bytes: usize = recent.iter().map(|change| change.message.len()).sum();
+        let mut bytes: usize = recent.iter().map(|change| change.message.text().len()).sum();
         while recent.len() as u64 > KEPT_CHANGES || bytes > KEPT_BYTES {
             let Some(oldest) = recent.pop_front() else { break };
-            bytes -= oldest.message.len();
+            bytes -= oldest.message.text().len();
         }
         drop(recent);
         // Without subscribers there is nobody to tell.
@@ -372,5 +373,6 @@ fn published(environment: i64, (revision, message, hash): store::Kept) -> Result
         _ => return Err(Error::internal("the outbox holds something other than a change")),
     };
     let (segments, versions) = (Vec::new(), Vec::new());
+    let message = Framed::new(message)?;
     Ok(Arc::new(Published { environment, revision, at: None, hash, message, resync, segments, versions }))
 }

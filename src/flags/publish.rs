@@ -10,6 +10,7 @@ use bellwether_core::{
 use chrono::{DateTime, Utc};
 
 use super::Configuration;
+use super::framed::Framed;
 use super::history::Cause;
 use super::live::KEPT_CHANGES;
 use super::references;
@@ -33,7 +34,7 @@ pub struct Published {
     /// The hash of the state it leads to.
     pub hash: String,
     /// The stream's message, to the letter.
-    pub message: String,
+    pub message: Framed,
     /// Whether the message only tells readers to fetch the snapshot: the change itself is too long.
     pub resync: bool,
     /// Segments as they are now, for those who have them in memory. Of a change that was read back: none.
@@ -188,5 +189,14 @@ pub(super) fn publish_with(
     }
     let versions = records.iter().map(|record| (record.flag_id, record.version)).collect();
     let (segments, at) = (delta.compiled.clone(), Some(clock::now()));
-    Ok(Arc::new(Published { environment, revision, at, hash, message, resync, segments, versions }))
+    Ok(Arc::new(Published {
+        environment,
+        revision,
+        at,
+        hash,
+        message: Framed::new(message)?,
+        resync,
+        segments,
+        versions,
+    }))
 }

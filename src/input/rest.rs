@@ -1,19 +1,24 @@
 //! What is left of a document without what can't be read of it, and where that stands in the whole of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bellwether_core::Fault;
 use deserr::Deserr;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Faults;
 use super::places::Places;
+
+/// Most rounds of taking out what is at fault: far more than there are levels in any document of ours.
+const ROUNDS: usize = 100;
 
 /// A document without the members and elements at fault.
 pub(super) struct Rest {
     /// Without the members; elements stay, so that those after them keep their places.
     document: Value,
     left_out: LeftOut,
+    /// How many of [`stand_ins`] were tried for each required member that is missing or can't be read.
+    tried: HashMap<String, usize>,
 }
 
 /// The elements left out of each list.
@@ -22,14 +27,14 @@ pub(super) struct LeftOut(BTreeMap<String, BTreeSet<usize>>);
 
 impl Rest {
     pub(super) fn new(document: Value) -> Self {
-        Self { document, left_out: LeftOut::default() }
+        Self { document, left_out: LeftOut::default(), tried: HashMap::new() }
     }
 
     /// Reads what can be read without what is at fault, if what remains is enough, and tells which elements it lacks.
     pub(super) fn read<T: Deserr<Faults>>(mut self, faults: &[Fault]) -> Option<(T, LeftOut)> {
         let mut wrong: Vec<String> = faults.iter().map(|fault| fault.pointer.clone()).collect();
         // Each round takes something out, a member, an element or what it belongs to.
-        loop {
+        for _ in 0..ROUNDS {
             let mut removed = Places::default();
             for pointer in &wrong {
                 if !removed.relate(pointer) {
@@ -41,15 +46,29 @@ impl Rest {
                 Err(faults) => wrong = faults.0.iter().map(|fault| self.left_out.place(&fault.pointer)).collect(),
             }
         }
+        None
     }
 
-    /// Takes out what stands at a pointer, or the innermost member or element around it. Returns where, or `None` when
-    /// only the whole document is left.
+    /// Takes out what stands at a pointer, or the innermost member or element around it; what is required gets a stand-in.
+    /// Returns where, or `None` when only the whole document is left.
     fn remove<'p>(&mut self, pointer: &'p str) -> Option<&'p str> {
         let mut at = pointer;
         while let Some((parent, name)) = at.rsplit_once('/') {
             let removed = match self.document.pointer_mut(parent) {
-                Some(Value::Object(members)) => members.remove(&name.replace("~1", "/").replace("~0", "~")).is_some(),
+                Some(Value::Object(members)) => {
+                    let name = name.replace("~1", "/").replace("~0", "~");
+                    let tried = self.tried.entry(at.to_owned()).or_default();
+                    // What can do without is first left out; what is asked for again after that is required.
+                    if members.remove(&name).is_some() && *tried == 0 {
+                        true
+                    } else if let Some(stand_in) = stand_ins().into_iter().nth(*tried) {
+                        *tried += 1;
+                        members.insert(name, stand_in);
+                        true
+                    } else {
+                        false
+                    }
+                }
                 Some(Value::Array(elements)) => {
                     let index = name.parse().ok().filter(|index| *index < elements.len());
                     index.is_some_and(|index| self.left_out.0.entry(parent.to_owned()).or_default().insert(index))
@@ -75,6 +94,12 @@ impl Rest {
         }
         document
     }
+}
+
+/// What may stand where something is required, so that the rest can be looked at: what is said of it follows from that, and
+/// is not told.
+fn stand_ins() -> [Value; 5] {
+    [json!({}), json!([]), json!(""), json!(false), json!(0)]
 }
 
 impl LeftOut {

@@ -1,19 +1,20 @@
 //! `GET /api/v1/stream`, and which instance has which revision.
 
 mod propagation;
-mod socket;
+mod upgraded;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use bellwether_core::message::{FRAME_BYTES, PROTOCOL};
 use tokio::sync::watch;
 use utoipa::OpenApi;
 
+use super::socket::Stream;
 use super::{Admission, Fleet};
 use crate::access::{Access, Caller};
 use crate::error::{Error, Result};
 use crate::flags::Flags;
 use crate::http::caller::token;
-use socket::Stream;
+use upgraded::Upgraded;
 
 /// The routes under `/api/v1`.
 pub fn routes(config: &mut web::ServiceConfig) {
@@ -69,6 +70,6 @@ async fn open(
     let incoming = incoming.max_frame_size(FRAME_BYTES).aggregate_continuations().max_continuation_size(FRAME_BYTES);
     let (access, fleet) = (Access::clone(&access), Fleet::clone(&fleet));
     let stream = Stream { access, fleet, draining: draining.0.clone(), token, environment, _place: place };
-    actix_web::rt::spawn(stream.run(session, incoming));
+    actix_web::rt::spawn(stream.run(Upgraded { session, incoming }));
     Ok(response)
 }

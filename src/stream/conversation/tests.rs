@@ -8,6 +8,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::TryRecvError;
 
 use super::*;
+use crate::flags::Framed;
 
 /// More changes than a subscriber may fall behind.
 const MANY: u64 = 300;
@@ -36,7 +37,7 @@ fn change(environment: &LiveEnvironment) {
     let hash = state(revision).hash().to_owned();
     let mut change = Change::new(revision - 1, hash.clone());
     change.flags = vec![RawValue::from_string(serde_json::to_string(&flag(revision)).unwrap()).unwrap()];
-    let message = ToSdk::Change(&change).write().unwrap();
+    let message = Framed::new(ToSdk::Change(&change).write().unwrap()).unwrap();
     let (segments, versions) = (Vec::new(), Vec::new());
     let published = Published { environment: 1, revision, at: None, hash, message, resync: false, segments, versions };
     environment.take(Arc::new(published)).unwrap();
@@ -72,8 +73,8 @@ fn tell(step: &Step) -> String {
         Step::Applied(revision) => return format!("applied {revision}"),
         Step::Rejected(revision, error) => return format!("rejected {revision}: {error}"),
         Step::End(end) => return format!("{end:?}"),
-        Step::Send(Frame::Own(text)) => text,
-        Step::Send(Frame::Change(published)) => &published.message,
+        Step::Send(Frame::Own(text)) => text.as_str(),
+        Step::Send(Frame::Change(published)) => published.message.text(),
     };
     match FromServer::read(text).unwrap() {
         FromServer::Ready(ready) => format!("ready {}", ready.revision),
@@ -221,8 +222,8 @@ proptest! {
         for step in steps {
             let Step::Send(frame) = step else { continue };
             let text = match &frame {
-                Frame::Own(text) => text,
-                Frame::Change(published) => &published.message,
+                Frame::Own(text) => text.as_str(),
+                Frame::Change(published) => published.message.text(),
             };
             match FromServer::read(text).unwrap() {
                 // The snapshot may be newer than what it was fetched for.

@@ -4,16 +4,14 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::web::Bytes;
-use actix_ws::{AggregatedMessage, AggregatedMessageStream, CloseCode, CloseReason, Session};
 use bellwether_core::message::Hello;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::{Instant, interval_at, timeout};
 
+use super::conversation::{Conversation, End, Frame, Input, Step};
+use super::fleet::{Fleet, Membership};
 use crate::access::{Access, Secret};
-use crate::flags::{LiveEnvironment, Published};
-use crate::stream::conversation::{Conversation, End, Frame, Input, Step};
-use crate::stream::fleet::{Fleet, Membership};
+use crate::flags::{Framed, LiveEnvironment};
 
 /// How long a frame may take to be taken by a reader.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -21,6 +19,44 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const LOOK: Duration = Duration::from_secs(5);
 /// How long a reader may take to be told why its connection ends.
 const FAREWELL: Duration = Duration::from_secs(1);
+
+/// A WebSocket, whoever speaks it. Nothing is lost when waiting for [`Wire::next`] is given up.
+pub(super) trait Wire {
+    /// A text that arrived.
+    type Text: AsRef<str>;
+
+    /// What arrives next.
+    async fn next(&mut self) -> Arrival<Self::Text>;
+
+    /// Sends a text; whether that was possible.
+    async fn text(&mut self, text: &Framed) -> bool;
+
+    /// Sends a ping; whether that was possible.
+    async fn ping(&mut self) -> bool;
+
+    /// Answers a ping; whether that was possible.
+    async fn pong(&mut self, payload: &[u8]) -> bool;
+
+    /// Closes the connection, telling why.
+    async fn close(self, code: u16, why: &'static str);
+}
+
+/// What arrives on a [`Wire`].
+#[derive(Debug)]
+pub(super) enum Arrival<T> {
+    /// Text.
+    Text(T),
+    /// Bytes.
+    Binary,
+    /// A ping with its payload, which is to be answered.
+    Ping(tokio_tungstenite::tungstenite::Bytes),
+    /// An answer to a ping.
+    Pong,
+    /// What is no frame, or too large.
+    Unreadable,
+    /// Nothing any more.
+    Gone,
+}
 
 /// What a stream needs to know besides its socket.
 pub(super) struct Stream {
@@ -42,26 +78,20 @@ struct Peer {
 
 impl Stream {
     /// Owns the socket until either side has enough.
-    pub(super) async fn run(self, mut session: Session, incoming: AggregatedMessageStream) {
+    pub(super) async fn run(self, mut wire: impl Wire) {
         let mut peer = None;
-        let end = self.converse(&mut session, incoming, &mut peer).await;
+        let end = self.converse(&mut wire, &mut peer).await;
         let why = end.why();
         if let Some(Peer { application, instance, .. }) = &peer {
             tracing::debug!(environment = self.environment.id(), application, instance, why, "an SDK disconnected");
         }
         // Before the farewell, which a reader that does not read never takes.
         drop((peer, self));
-        let reason = CloseReason { code: code(end), description: Some(why.to_owned()) };
         // The other side may be gone already, or not listen.
-        let _ = timeout(FAREWELL, session.close(Some(reason))).await;
+        let _ = timeout(FAREWELL, wire.close(code(end), why)).await;
     }
 
-    async fn converse(
-        &self,
-        session: &mut Session,
-        mut incoming: AggregatedMessageStream,
-        peer: &mut Option<Peer>,
-    ) -> End {
+    async fn converse(&self, wire: &mut impl Wire, peer: &mut Option<Peer>) -> End {
         // Before the hello is answered: what is changed after that answer is heard of.
         let mut changes = self.environment.subscribe();
         let mut conversation = Conversation::new(self.environment.clone());
@@ -73,29 +103,29 @@ impl Stream {
             let mut pong = None;
             let steps = tokio::select! {
                 heard = changes.recv() => conversation.on(Input::Heard(heard)),
-                message = incoming.recv() => match message {
-                    Some(Ok(AggregatedMessage::Text(text))) => conversation.on(Input::Text(&text)),
-                    Some(Ok(AggregatedMessage::Ping(bytes))) => {
-                        pong = Some(bytes);
+                arrival = wire.next() => match arrival {
+                    Arrival::Text(text) => conversation.on(Input::Text(text.as_ref())),
+                    Arrival::Ping(payload) => {
+                        pong = Some(payload);
                         conversation.on(Input::Sign)
                     }
-                    Some(Ok(AggregatedMessage::Pong(_))) => conversation.on(Input::Sign),
-                    Some(Ok(AggregatedMessage::Binary(_))) => conversation.on(Input::Binary),
-                    Some(Ok(AggregatedMessage::Close(_))) | None => conversation.on(Input::Gone),
-                    Some(Err(_)) => conversation.on(Input::Unreadable),
+                    Arrival::Pong => conversation.on(Input::Sign),
+                    Arrival::Binary => conversation.on(Input::Binary),
+                    Arrival::Unreadable => conversation.on(Input::Unreadable),
+                    Arrival::Gone => conversation.on(Input::Gone),
                 },
                 // One that was revoked, or has come to its end before anyone looked.
                 _ = credentials.changed() => if self.is_good() { continue } else { return End::Revoked },
                 _ = looks.tick() => conversation.on(Input::Look { good: self.is_good() }),
                 _ = &mut drained => conversation.on(Input::Drain),
             };
-            if let Some(bytes) = pong
-                && !taken(session.pong(&bytes)).await
+            if let Some(payload) = pong
+                && !taken(wire.pong(&payload)).await
             {
                 return End::NotReading;
             }
             for step in steps {
-                if let Some(end) = self.take(step, session, peer).await {
+                if let Some(end) = self.take(step, wire, peer).await {
                     return end;
                 }
             }
@@ -107,14 +137,18 @@ impl Stream {
     }
 
     /// Does one thing; the end of the conversation if it comes to that.
-    async fn take(&self, step: Step, session: &mut Session, peer: &mut Option<Peer>) -> Option<End> {
+    async fn take(&self, step: Step, wire: &mut impl Wire, peer: &mut Option<Peer>) -> Option<End> {
         let done = match step {
             Step::Join(hello) => {
                 *peer = Some(self.join(&hello));
                 true
             }
-            Step::Send(frame) => send(session, frame).await,
-            Step::Ping => taken(session.ping(b"")).await,
+            Step::Send(Frame::Change(change)) => taken(wire.text(&change.message)).await,
+            Step::Send(Frame::Own(text)) => match Framed::new(text) {
+                Ok(text) => taken(wire.text(&text)).await,
+                Err(_) => return Some(End::Failed),
+            },
+            Step::Ping => taken(wire.ping()).await,
             Step::Applied(revision) => {
                 if let Some(peer) = peer {
                     peer.membership.applied(revision);
@@ -142,37 +176,19 @@ impl Stream {
     }
 }
 
-fn code(end: End) -> CloseCode {
+/// The status of a closing frame (RFC 6455, section 7.4.1).
+fn code(end: End) -> u16 {
     match end {
-        End::NoHello | End::Revoked | End::NotReading => CloseCode::Policy,
-        End::Binary => CloseCode::Unsupported,
-        End::Unreadable => CloseCode::Protocol,
-        End::Gone => CloseCode::Normal,
-        End::Silent | End::Away => CloseCode::Away,
-        End::Failed => CloseCode::Error,
+        End::Gone => 1000,
+        End::Silent | End::Away => 1001,
+        End::Unreadable => 1002,
+        End::Binary => 1003,
+        End::NoHello | End::Revoked | End::NotReading => 1008,
+        End::Failed => 1011,
     }
 }
 
-/// Whether the reader took the frame.
-async fn send(session: &mut Session, frame: Frame) -> bool {
-    let text = match frame {
-        // Shared with every other subscriber: the bytes are not copied.
-        Frame::Change(change) => Bytes::from_owner(Shared(change)),
-        Frame::Own(text) => Bytes::from(text),
-    };
-    let Ok(text) = text.try_into() else { return false };
-    let text: bytestring::ByteString = text;
-    taken(session.text(text)).await
-}
-
-async fn taken(sending: impl Future<Output = Result<(), actix_ws::Closed>>) -> bool {
-    matches!(timeout(PATIENCE, sending).await, Ok(Ok(())))
-}
-
-struct Shared(Arc<Published>);
-
-impl AsRef<[u8]> for Shared {
-    fn as_ref(&self) -> &[u8] {
-        self.0.message.as_bytes()
-    }
+/// Whether the reader took something in time.
+async fn taken(sending: impl Future<Output = bool>) -> bool {
+    timeout(PATIENCE, sending).await.unwrap_or(false)
 }
