@@ -10,7 +10,6 @@ mod store;
 
 use std::collections::BTreeMap;
 
-use actix_web::web::Bytes;
 use bellwether_core::window::{Resources, Summary, Window};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
@@ -111,6 +110,11 @@ pub struct Closed {
     pub cells: BTreeMap<(String, String), Summary>,
 }
 
+/// The bytes of a request.
+pub trait Body: AsRef<[u8]> + Send + 'static {}
+
+impl<B: AsRef<[u8]> + Send + 'static> Body for B {}
+
 /// The service for measurements.
 #[derive(Clone)]
 pub struct Measurements {
@@ -147,13 +151,13 @@ impl Measurements {
     ///
     /// # Errors
     /// When the caller is no server key, something in the batch is wrong, or there is too much to write.
-    pub async fn take(&self, caller: &Caller, body: Bytes) -> Result<Receipt> {
+    pub async fn take(&self, caller: &Caller, body: impl Body) -> Result<Receipt> {
         let environment = caller.server_environment()?;
         let served = self.live.environment(environment)?.served_for_long();
-        let (room, cut, now) = (self.intake.admit(body.len())?, self.cut, clock::now());
+        let (room, cut, now) = (self.intake.admit(body.as_ref().len())?, self.cut, clock::now());
         let read = move || {
             let check = |batch: BatchInput| batch.check(&served.state, cut, now);
-            crate::input::read_then(crate::input::parse(&body)?, check)
+            crate::input::read_then(crate::input::parse(body.as_ref())?, check)
         };
         let Checked { batch, exposures, resources } = self.intake.read(room.bytes(), read).await?;
         // To be seen twice is to be seen: whether the batch comes again does not matter.
@@ -171,14 +175,14 @@ impl Measurements {
     ///
     /// # Errors
     /// When something in the batch is wrong, or there is too much to write.
-    pub async fn observe(&self, environment: i64, from_client: bool, body: Bytes) -> Result<EventReceipt> {
+    pub async fn observe(&self, environment: i64, from_client: bool, body: impl Body) -> Result<EventReceipt> {
         let served = self.live.environment(environment)?.served_for_long();
         let (room, cut, now, observed) =
-            (self.intake.admit(body.len())?, self.cut, clock::now(), self.usage.of(environment));
+            (self.intake.admit(body.as_ref().len())?, self.cut, clock::now(), self.usage.of(environment));
         let gather = move || {
             let (state, asked) = (&served.state, served.asked());
             let seen = |unit: &str, at| observed.seen(unit, at);
-            events::gather(&body, Against { state, asked, cut, now, trusted: !from_client, seen: &seen })
+            events::gather(body.as_ref(), Against { state, asked, cut, now, trusted: !from_client, seen: &seen })
         };
         let Gathered { origin, windows, late, unattributed } = self.intake.read(room.bytes(), gather).await?;
         let batch = Batch { origin, windows, late, evaluations: Vec::new() };
