@@ -15,6 +15,7 @@ mod deploy;
 mod document;
 mod edge;
 mod examples;
+mod faults;
 mod flags;
 mod fleet;
 mod harness;
