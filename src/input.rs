@@ -29,6 +29,18 @@ pub struct Faults(Vec<Unread>);
 #[derive(Debug)]
 pub struct Reject(pub String);
 
+/// The JSON in a body; null when there is none.
+///
+/// # Errors
+/// [`Error::Malformed`].
+pub fn parse(body: &[u8]) -> Result<Value> {
+    if body.is_empty() {
+        return Ok(Value::Null);
+    }
+    let text = std::str::from_utf8(body).map_err(|_| Error::Malformed("the body is not UTF-8".to_owned()))?;
+    serde_json::from_str(text).map_err(|error| Error::Malformed(format!("the body can't be read as JSON: {error}")))
+}
+
 /// Reads `document` as a `T`.
 ///
 /// # Errors

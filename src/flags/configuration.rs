@@ -3,7 +3,7 @@
 use bellwether_core::allocation::shares;
 use bellwether_core::bucket::{BUCKETS, HASH_RULE};
 use bellwether_core::{
-    FALLTHROUGH, Fault, Prerequisite, Rule, Serve, Split, TARGETING_KEY, Target, Variation, allocation,
+    FALLTHROUGH, Fault, Prerequisite, Release, Rule, Serve, Split, TARGETING_KEY, Target, Variation, allocation,
 };
 use deserr::Deserr;
 use rand::distr::{Alphanumeric, SampleString as _};
@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::condition::{ConditionInput, ConditionShape};
+use super::layers::Limit;
 use super::share;
 use crate::audit::{self, FieldChange};
 use crate::error::Result;
@@ -68,29 +69,35 @@ impl Configuration {
     }
 
     /// The configuration as the API shows it, with a weight for each of `variations`, and of those that it serves and
-    /// the flag no longer has.
+    /// the flag no longer has, and with whom `release` limits its split to, which runs on it.
     ///
     /// # Errors
     /// Never for these types; serialization as such may fail.
-    pub fn view(&self, variations: &[Variation]) -> Result<Value> {
+    pub fn view(&self, release: Option<&Release>, variations: &[Variation]) -> Result<Value> {
         let mut view = serde_json::to_value(self)?;
         if let Some(place) = view.get_mut("fallthrough") {
-            *place = serve_view(&self.fallthrough, variations)?;
+            *place = serve_view(&self.fallthrough, Limit::of(release, FALLTHROUGH), variations)?;
         }
         for (index, rule) in self.rules.iter().enumerate() {
             if let Some(place) = view.pointer_mut(&format!("/rules/{index}/serve")) {
-                *place = serve_view(&rule.serve, variations)?;
+                *place = serve_view(&rule.serve, Limit::of(release, &rule.id), variations)?;
             }
         }
         Ok(view)
     }
 
     /// What differs in `after`, as pointers into what [`Configuration::view`] shows; into the ranges when those alone do.
+    /// `releases` are what runs on the flag before and after.
     ///
     /// # Errors
     /// As [`Configuration::view`].
-    pub fn changes(&self, after: &Self, variations: &[Variation]) -> Result<Vec<FieldChange>> {
-        let changes = audit::diff(&self.view(variations)?, &after.view(variations)?);
+    pub fn changes(
+        &self,
+        after: &Self,
+        releases: (Option<&Release>, Option<&Release>),
+        variations: &[Variation],
+    ) -> Result<Vec<FieldChange>> {
+        let changes = audit::diff(&self.view(releases.0, variations)?, &after.view(releases.1, variations)?);
         if !changes.is_empty() {
             return Ok(changes);
         }
@@ -110,7 +117,7 @@ impl Configuration {
     }
 }
 
-fn serve_view(serve: &Serve, variations: &[Variation]) -> Result<Value> {
+fn serve_view(serve: &Serve, limit: Option<Limit>, variations: &[Variation]) -> Result<Value> {
     let Serve::Split(split) = serve else { return Ok(serde_json::to_value(serve)?) };
     let mut view = serde_json::to_value(serve)?;
     let shares = shares(&split.ranges);
@@ -122,6 +129,9 @@ fn serve_view(serve: &Serve, variations: &[Variation]) -> Result<Value> {
     if let Some(members) = view.get_mut("split").and_then(Value::as_object_mut) {
         members.remove("ranges");
         members.insert("weights".to_owned(), Value::Object(weights));
+        if let Some(limit) = limit {
+            members.insert("layer".to_owned(), serde_json::to_value(limit)?);
+        }
     }
     Ok(view)
 }
@@ -232,6 +242,9 @@ struct SplitInput {
     #[deserr(default)]
     #[schema(value_type = Option<HashRule>)]
     hash: Option<String>,
+    /// As it was read, where a release that has part of a layer runs on the split. Elsewhere it is refused.
+    #[deserr(default)]
+    layer: Option<Limit>,
 }
 
 /// Buckets; what they sum to is another matter.
@@ -277,9 +290,16 @@ impl ConfigurationDocument {
     /// The configuration, its splits laid out so that as few users as possible move away from `old`, and the faults
     /// of serves, weights and salts, with pointers into the document. What is at fault serves the first variation, so
     /// that everything else can be checked where the flag is compiled.
-    pub fn configuration(self, variations: &[Variation], old: &Configuration) -> (Configuration, Vec<Fault>) {
+    ///
+    /// What it says of layers has to be so by `release`, which runs on the flag.
+    pub fn configuration(
+        self,
+        variations: &[Variation],
+        old: &Configuration,
+        release: Option<&Release>,
+    ) -> (Configuration, Vec<Fault>) {
         let input = self.configuration;
-        let mut faults = Vec::new();
+        let mut faults = input.limit_faults(release);
         let mut rules = Vec::with_capacity(input.rules.len());
         for (index, rule) in input.rules.into_iter().enumerate() {
             let id = rule.id.unwrap_or_else(|| format!("r{}", Alphanumeric.sample_string(&mut rand::rng(), 8)));
@@ -300,6 +320,19 @@ impl ConfigurationDocument {
             fallthrough,
         };
         (configuration, faults)
+    }
+}
+
+impl ConfigurationInput {
+    fn limit_faults(&self, release: Option<&Release>) -> Vec<Fault> {
+        let rules = self.rules.iter().enumerate();
+        let rules = rules.map(|(index, rule)| (&rule.serve, rule.id.as_deref(), format!("rules/{index}/serve")));
+        let all = rules.chain([(&self.fallthrough, Some(FALLTHROUGH), FALLTHROUGH.to_owned())]);
+        let fault = |(serve, place, at): (&ServeInput, Option<&str>, String)| {
+            let limit = serve.split.as_ref()?.layer.as_ref()?;
+            limit.fault(release, place, &format!("/configuration/{at}/split/layer"))
+        };
+        all.filter_map(fault).collect()
     }
 }
 

@@ -85,7 +85,8 @@ impl Wanted {
 /// The configuration that a document describes.
 fn configuration(connection: &mut Connection<'_>, edited: &Edited, document: Value) -> Result<Configuration> {
     input::read_then(document, |document: ConfigurationDocument| {
-        let (next, mut faults) = document.configuration(&edited.definition().variations, edited.configuration());
+        let variations = &edited.definition().variations;
+        let (next, mut faults) = document.configuration(variations, edited.configuration(), edited.release());
         faults.extend(publish::faults(connection, &edited.flag, &edited.record, next.clone(), "/configuration")?);
         Error::unless_empty(faults)?;
         Ok(next.tidied())

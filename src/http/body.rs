@@ -95,12 +95,7 @@ impl FromRequest for Json {
         let body = JsonText::from_request(request, payload);
         Box::pin(async move {
             let JsonText(body) = body.await?;
-            if body.is_empty() {
-                return Ok(Self(Value::Null));
-            }
-            let text = std::str::from_utf8(&body).map_err(|_| Error::Malformed("the body is not UTF-8".to_owned()))?;
-            let value = serde_json::from_str(text);
-            Ok(Self(value.map_err(|error| Error::Malformed(format!("the body can't be read as JSON: {error}")))?))
+            Ok(Self(input::parse(&body)?))
         })
     }
 }

@@ -1,5 +1,7 @@
 //! `E/layers`, and releases that share users out by a layer: over HTTP, by OFREP and by what SDKs evaluate.
 
+mod past;
+
 use std::collections::BTreeSet;
 
 use bellwether_core::window::{CONTROL, TREATMENT};

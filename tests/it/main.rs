@@ -14,6 +14,7 @@ mod demo;
 mod deploy;
 mod document;
 mod edge;
+mod events;
 mod examples;
 mod faults;
 mod flags;
