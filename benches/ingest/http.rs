@@ -56,7 +56,7 @@ pub(crate) async fn measure(plan: &Plan) -> anyhow::Result<Rates> {
     };
     let answer = exchange(place.address(), &request).await?;
     let receipt: Value = serde_json::from_slice(&answer.body)?;
-    ensure!(receipt["accepted"] == BATCH, "{receipt}");
+    ensure!(receipt.get("accepted") == Some(&json!(BATCH)), "{receipt}");
     let bare = Bare::start(EVENTS, answer.body.len())?;
     let (mut loads, mut rates) = (Vec::new(), [Vec::new(), Vec::new()]);
     for address in [place.address(), bare.address()] {
