@@ -16,7 +16,7 @@ use super::layers::Limit;
 use super::share;
 use crate::audit::{self, FieldChange};
 use crate::error::Result;
-use crate::input::{Faults, Members};
+use crate::input::{Faults, Members, Reject};
 
 /// A flag's configuration in one environment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -233,7 +233,7 @@ struct SplitInput {
     bucket_by: Option<String>,
     /// A share for each variation in buckets, which sum to 100,000.
     #[schema(value_type = BTreeMap<String, u32>)]
-    weights: Members<u32>,
+    weights: Members<Share>,
     /// Two splits with one salt enrol the same users; kept or drawn unless given.
     #[deserr(default)]
     #[schema(min_length = 1, max_length = 64)]
@@ -245,6 +245,17 @@ struct SplitInput {
     /// As it was read, where a release that has part of a layer runs on the split. Elsewhere it is refused.
     #[deserr(default)]
     layer: Option<Limit>,
+}
+
+/// Buckets; what they sum to is another matter.
+#[derive(Clone, Copy, Debug, Deserr)]
+#[deserr(error = Faults, try_from(u64) = Share::new -> Reject)]
+struct Share(u32);
+
+impl Share {
+    fn new(buckets: u64) -> Result<Self, Reject> {
+        u32::try_from(buckets).map(Self).map_err(|_| Reject(format!("is a share from 0 to {BUCKETS} buckets")))
+    }
 }
 
 /// One of the two members of [`ServeInput`].
@@ -265,6 +276,14 @@ enum ServeShape {
 enum HashRule {
     #[serde(rename = "xxh3-1")]
     Xxh3,
+}
+
+impl Configuration {
+    /// Without targets of no keys, which say nothing once they are found in order.
+    pub(super) fn tidied(mut self) -> Self {
+        self.targets.retain(|target| !target.keys.is_empty());
+        self
+    }
 }
 
 impl ConfigurationDocument {
@@ -296,7 +315,7 @@ impl ConfigurationDocument {
             enabled: input.enabled,
             off_variation: input.off_variation,
             prerequisites: input.prerequisites.into_iter().map(PrerequisiteInput::prerequisite).collect(),
-            targets: targets(input.targets),
+            targets: input.targets.into_iter().map(TargetInput::target).collect(),
             rules,
             fallthrough,
         };
@@ -317,9 +336,10 @@ impl ConfigurationInput {
     }
 }
 
-fn targets(input: Vec<TargetInput>) -> Vec<Target> {
-    let filled = input.into_iter().filter(|target| !target.keys.is_empty());
-    filled.map(|target| Target { variation: target.variation, keys: target.keys }).collect()
+impl TargetInput {
+    fn target(self) -> Target {
+        Target { variation: self.variation, keys: self.keys }
+    }
 }
 
 impl PrerequisiteInput {
@@ -333,9 +353,13 @@ impl ServeInput {
         match (self.variation, self.split) {
             (Some(variation), None) => Serve::Variation(variation),
             (None, Some(split)) => split.serve(variations, old, &format!("{at}/split"), faults),
-            _ => {
+            (variation, split) => {
                 faults.push(Fault::new(at, "either `variation` or `split` is needed"));
-                first(variations)
+                // Whichever is meant, it has to be right.
+                if let Some(split) = split {
+                    split.serve(variations, old, &format!("{at}/split"), faults);
+                }
+                variation.map_or_else(|| first(variations), Serve::Variation)
             }
         }
     }
@@ -351,7 +375,8 @@ impl SplitInput {
         if self.salt.as_ref().is_some_and(|salt| !share::is_salt(salt)) {
             faults.push(Fault::new(format!("{at}/salt"), "has 1 to 64 characters, U+0000 not among them"));
         }
-        let weights = share::complete(variations, &self.weights.0, &format!("{at}/weights"), "100000 buckets");
+        let given = self.weights.0.into_iter().map(|(name, Share(share))| (name, share)).collect();
+        let weights = share::complete(variations, &given, &format!("{at}/weights"), "100000 buckets");
         let weights = weights.unwrap_or_else(|found| {
             faults.extend(found);
             variations.iter().take(1).map(|only| (only.name.clone(), BUCKETS)).collect()

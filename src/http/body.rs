@@ -43,7 +43,7 @@ impl Json {
     ///
     /// # Errors
     /// [`Error::Invalid`], or what `make` says.
-    pub fn read_then<T: Deserr<Faults>, U>(self, make: impl FnOnce(T) -> Result<U>) -> Result<U> {
+    pub fn read_then<T: Deserr<Faults>, U>(self, make: impl FnMut(T) -> Result<U>) -> Result<U> {
         input::read_then(self.0, make)
     }
 
@@ -51,7 +51,7 @@ impl Json {
     ///
     /// # Errors
     /// [`Error::Invalid`] when too little of it can be read.
-    pub fn read_with<T: Deserr<Faults>, U>(self, make: impl FnOnce(T) -> (U, Vec<Fault>)) -> Result<(U, Found)> {
+    pub fn read_with<T: Deserr<Faults>, U>(self, make: impl FnMut(T) -> (U, Vec<Fault>)) -> Result<(U, Found)> {
         input::read_with(self.0, make)
     }
 

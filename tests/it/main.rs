@@ -16,6 +16,7 @@ mod document;
 mod edge;
 mod events;
 mod examples;
+mod faults;
 mod flags;
 mod fleet;
 mod harness;
