@@ -64,7 +64,7 @@ pub fn gather(body: &[u8], against: Against<'_>) -> Result<Gathered> {
     if let Some(gathered) = std::str::from_utf8(body).ok().and_then(|body| plain::read(body, against)) {
         return Ok(gathered);
     }
-    read_then(parse(body)?, |batch: EventsInput| batch.gather(against))
+    Ok(read_then(parse(body)?, |batch: EventsInput| batch.check(against.now))?.gather(against))
 }
 
 #[cfg(test)]

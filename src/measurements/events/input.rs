@@ -76,18 +76,13 @@ fn attributes(value: Value) -> Result<Context, Reject> {
 }
 
 impl EventsInput {
-    /// Sums up the events, or says all that is wrong with them.
-    pub(super) fn gather(self, against: Against<'_>) -> Result<Gathered> {
+    /// Passes a batch without a fault.
+    pub(super) fn check(self, now: DateTime<Utc>) -> Result<Self> {
         let mut faults = Vec::new();
-        let origin = match (self.instance, self.sequence) {
-            (None, None) => None,
-            (Some(instance), Some(sequence)) => Some(Origin { instance, sequence }),
-            (instance, _) => {
-                let lacking = if instance.is_none() { "/instance" } else { "/sequence" };
-                faults.push(Fault::new(lacking, "is given together with the other of `instance` and `sequence`"));
-                None
-            }
-        };
+        if self.instance.is_some() != self.sequence.is_some() {
+            let lacking = if self.instance.is_none() { "/instance" } else { "/sequence" };
+            faults.push(Fault::new(lacking, "is given together with the other of `instance` and `sequence`"));
+        }
         if self.sequence.is_some_and(|sequence| sequence > COUNT) {
             faults.push(Fault::new("/sequence", "is at most 2^53"));
         }
@@ -95,10 +90,14 @@ impl EventsInput {
             faults.push(Fault::new("/events", format!("at most {EVENTS} events in one batch")));
         }
         for (index, event) in self.events.iter().enumerate() {
-            let found = event.faults(against.now);
+            let found = event.faults(now);
             faults.extend(found.into_iter().map(|fault| fault.under(&format!("/events/{index}"))));
         }
-        Error::unless_empty(faults)?;
+        Error::unless_empty(faults).map(|()| self)
+    }
+
+    /// Sums up the events of a batch that has passed.
+    pub(super) fn gather(self, against: Against<'_>) -> Gathered {
         let mut sums = Sums::new(against);
         for EventInput { context, metric, value, at, label, flags } in &self.events {
             let mut met: Vec<&Entry> = Vec::new();
@@ -108,7 +107,8 @@ impl EventsInput {
             let (at, label) = (at.unwrap_or(against.now), label.as_deref());
             sums.add(&Event { context, metric, value: *value, at, label }, &met);
         }
-        Ok(sums.gathered(origin))
+        let origin = self.instance.zip(self.sequence);
+        sums.gathered(origin.map(|(instance, sequence)| Origin { instance, sequence }))
     }
 }
 

@@ -279,7 +279,7 @@ proptest! {
             state: &state, asked: &asked, cut: Cut::default(), now: now(), trusted: true, seen: &|_, _| (),
         };
         let plain = plain::read(&text, against);
-        let thorough = read_then(body, |batch: EventsInput| batch.gather(against));
+        let thorough = read_then(body, |batch: EventsInput| batch.check(now())).map(|batch| batch.gather(against));
         match (plain, thorough) {
             (Some(plain), Ok(thorough)) => prop_assert_eq!(plain, thorough),
             (None, Err(Error::Invalid(faults))) => prop_assert!(!faults.is_empty()),
