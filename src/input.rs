@@ -4,7 +4,7 @@ mod found;
 mod places;
 mod rest;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
 
 use bellwether_core::Fault;
@@ -16,44 +16,59 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 pub use found::{Found, add};
-use rest::Rest;
+use rest::{Remedy, Rest, Standing, Unread};
 
 /// Most faults that are told of one document: whoever has more sees enough to go on.
 pub const TOLD: usize = 1_000;
 
-/// All that is wrong with a document.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Faults(pub Vec<Fault>);
+/// All that a document can't be read for, and what might stand there instead.
+#[derive(Debug, Default)]
+pub struct Faults(Vec<Unread>);
 
 /// What is wrong with one value, where the place is known to the reader.
 #[derive(Debug)]
 pub struct Reject(pub String);
+
+/// The JSON in a body; null when there is none.
+///
+/// # Errors
+/// [`Error::Malformed`].
+pub fn parse(body: &[u8]) -> Result<Value> {
+    if body.is_empty() {
+        return Ok(Value::Null);
+    }
+    let text = std::str::from_utf8(body).map_err(|_| Error::Malformed("the body is not UTF-8".to_owned()))?;
+    serde_json::from_str(text).map_err(|error| Error::Malformed(format!("the body can't be read as JSON: {error}")))
+}
 
 /// Reads `document` as a `T`.
 ///
 /// # Errors
 /// [`Error::Invalid`] with unknown members, missing members, wrong types and whatever the types themselves refuse.
 pub fn read<T: Deserr<Faults>>(document: Value) -> Result<T> {
-    let mut faults = with_nul(&document);
-    match deserr::deserialize::<T, _, Faults>(document) {
-        Ok(read) if faults.is_empty() => return Ok(read),
-        Ok(_) => {}
-        Err(more) => add(&mut faults, more.0),
+    match whole(document) {
+        Ok(read) => Ok(read),
+        Err(unread) => Err(Error::Invalid(told(&unread))),
     }
-    Err(Error::Invalid(faults))
 }
 
 /// Reads `document` as a `T` and makes something of it. Members and elements that can't be read do not hide what else is
-/// wrong: the rest is looked at without them.
+/// wrong: the rest is looked at without them, for which `make` may be called twice, once with each of what may stand in
+/// for them (see [`rest`]).
 ///
 /// # Errors
 /// As [`read`], together with the faults that `make` finds.
-pub fn read_then<T: Deserr<Faults>, U>(document: Value, make: impl FnOnce(T) -> Result<U>) -> Result<U> {
-    let (read, mut found) = read_rest(document)?;
-    match make(read) {
-        Err(Error::Invalid(faults)) => found.add(faults),
-        other if found.is_empty() => return other,
-        _ => {}
+pub fn read_then<T: Deserr<Faults>, U>(document: Value, mut make: impl FnMut(T) -> Result<U>) -> Result<U> {
+    let Parts { first, mut found, second } = match parts(document)? {
+        Ok(read) => return make(read),
+        Err(parts) => parts,
+    };
+    if let Err(Error::Invalid(faults)) = make(first) {
+        found.add_certain(faults, second, |read| match make(read) {
+            Ok(_) => Some(Vec::new()),
+            Err(Error::Invalid(faults)) => Some(faults),
+            Err(_) => None,
+        });
     }
     Err(Error::Invalid(found.into_faults()))
 }
@@ -63,38 +78,83 @@ pub fn read_then<T: Deserr<Faults>, U>(document: Value, make: impl FnOnce(T) -> 
 ///
 /// # Errors
 /// When too little can be read to make anything of it.
-pub fn read_with<T: Deserr<Faults>, U>(document: Value, make: impl FnOnce(T) -> (U, Vec<Fault>)) -> Result<(U, Found)> {
-    let (read, mut found) = read_rest(document)?;
-    let (made, more) = make(read);
-    found.add(more);
+pub fn read_with<T: Deserr<Faults>, U>(
+    document: Value,
+    mut make: impl FnMut(T) -> (U, Vec<Fault>),
+) -> Result<(U, Found)> {
+    let Parts { first, mut found, second } = match parts(document)? {
+        Ok(read) => {
+            let (made, faults) = make(read);
+            let mut found = Found::default();
+            found.add(faults);
+            return Ok((made, found));
+        }
+        Err(parts) => parts,
+    };
+    let (made, faults) = make(first);
+    found.add_certain(faults, second, |read| Some(make(read).1));
     Ok((made, found))
 }
 
-/// What can be read of a document, and what is wrong with the rest.
+/// What can be read of a document at fault.
+struct Parts<T> {
+    /// With the one thing in place of what can't be read.
+    first: T,
+    /// What is wrong with the rest.
+    found: Found,
+    /// With the other, if it can be read so.
+    second: Option<(T, rest::LeftOut)>,
+}
+
+/// A document as a whole, or what can be read of it.
 ///
 /// # Errors
 /// When too little can be read.
-fn read_rest<T: Deserr<Faults>>(document: Value) -> Result<(T, Found)> {
-    let rest = Rest::new(document.clone());
-    let mut faults = with_nul(&document);
-    match deserr::deserialize::<T, _, Faults>(document) {
-        Ok(whole) if faults.is_empty() => return Ok((whole, Found::default())),
-        Ok(_) => {}
-        Err(more) => add(&mut faults, more.0),
-    }
+fn parts<T: Deserr<Faults>>(document: Value) -> Result<Result<T, Parts<T>>> {
+    let kept = document.clone();
+    let unread = match whole::<T>(document) {
+        Ok(read) => return Ok(Ok(read)),
+        Err(unread) => unread,
+    };
+    let faults = told(&unread);
     // What has that many is hardly worth a look at the rest.
-    let read = if faults.len() < TOLD { rest.read(&faults) } else { None };
-    let Some((read, left_out)) = read else { return Err(Error::Invalid(faults)) };
-    Ok((read, Found::unread(faults, left_out)))
+    if faults.len() >= TOLD {
+        return Err(Error::Invalid(faults));
+    }
+    let read = |standing| Rest::new(kept.clone(), standing).read::<T>(&unread);
+    let Some((first, left_out)) = read(Standing::Least) else { return Err(Error::Invalid(faults)) };
+    let second = read(Standing::Most);
+    Ok(Err(Parts { first, found: Found::unread(faults, left_out, &kept), second }))
+}
+
+/// A document as a `T`, or everything that it can't be read for.
+fn whole<T: Deserr<Faults>>(document: Value) -> Result<T, Vec<Unread>> {
+    let mut unread = with_nul(&document);
+    match deserr::deserialize::<T, _, Faults>(document) {
+        Ok(read) if unread.is_empty() => return Ok(read),
+        Ok(_) => {}
+        Err(more) => unread.extend(more.0),
+    }
+    Err(unread)
+}
+
+/// What is said of each place first, up to [`TOLD`].
+fn told(unread: &[Unread]) -> Vec<Fault> {
+    let mut places = HashSet::new();
+    let first = unread.iter().filter(|unread| places.insert(unread.fault.pointer.as_str()));
+    first.map(|unread| unread.fault.clone()).take(TOLD).collect()
 }
 
 /// A fault for each text and each name of a member with a U+0000 in it, which PostgreSQL keeps no text with.
-fn with_nul(document: &Value) -> Vec<Fault> {
-    let mut faults = Vec::new();
+fn with_nul(document: &Value) -> Vec<Unread> {
+    let mut found = Vec::new();
     let mut left = vec![(String::new(), document)];
     while let Some((at, value)) = left.pop() {
         match value {
-            Value::String(text) if text.contains('\0') => faults.push(Fault::new(at, "holds U+0000")),
+            Value::String(text) if text.contains('\0') => {
+                let remedy = Remedy::Kind(ValueKind::String);
+                found.push(Unread { fault: Fault::new(at, "holds U+0000"), remedy });
+            }
             Value::Array(elements) => {
                 left.extend(elements.iter().enumerate().map(|(index, element)| (format!("{at}/{index}"), element)));
             }
@@ -103,7 +163,8 @@ fn with_nul(document: &Value) -> Vec<Fault> {
                     let mut pointer = at.clone();
                     push(&mut pointer, name);
                     if name.contains('\0') {
-                        faults.push(Fault::new(pointer.clone(), "has U+0000 in its name"));
+                        let fault = Fault::new(pointer.clone(), "has U+0000 in its name");
+                        found.push(Unread { fault, remedy: Remedy::Remove });
                     }
                     left.push((pointer, member));
                 }
@@ -111,7 +172,7 @@ fn with_nul(document: &Value) -> Vec<Fault> {
             _ => {}
         }
     }
-    faults
+    found
 }
 
 /// An object whose members are all of one type. Unlike the reader's own maps it refuses a member of another type.
@@ -146,25 +207,29 @@ impl DeserializeError for Faults {
     ) -> ControlFlow<Self, Self> {
         let mut faults = faults.unwrap_or_default();
         let mut pointer = pointer(location);
-        let message = match error {
+        let (message, remedy) = match error {
             ErrorKind::MissingField { field } => {
                 push(&mut pointer, field);
-                "is required".to_owned()
+                ("is required".to_owned(), Remedy::Add)
             }
             ErrorKind::UnknownKey { key, accepted } => {
                 push(&mut pointer, key);
-                format!("is not known here; known are {}", accepted.join(", "))
+                (format!("is not known here; known are {}", accepted.join(", ")), Remedy::Remove)
             }
             ErrorKind::UnknownValue { value, accepted } => {
-                format!("`{value}` is none of {}", accepted.join(", "))
+                let ends = accepted.first().zip(accepted.last());
+                let remedy = ends.map_or(Remedy::Other, |(a, b)| Remedy::Name((*a).to_owned(), (*b).to_owned()));
+                (format!("`{value}` is none of {}", accepted.join(", ")), remedy)
             }
             ErrorKind::IncorrectValueKind { actual, accepted } => {
-                format!("is {}, expected {}", kind(actual.kind()), kinds(accepted))
+                let wanted = accepted.iter().find(|kind| !matches!(kind, ValueKind::Null));
+                let remedy = wanted.map_or(Remedy::Other, |kind| Remedy::Kind(*kind));
+                (format!("is {}, expected {}", kind(actual.kind()), kinds(accepted)), remedy)
             }
-            ErrorKind::BadSequenceLen { expected, .. } => format!("must have {expected} elements"),
-            ErrorKind::Unexpected { msg } => msg,
+            ErrorKind::BadSequenceLen { expected, .. } => (format!("must have {expected} elements"), Remedy::Other),
+            ErrorKind::Unexpected { msg } => (bounded(msg), Remedy::Other),
         };
-        faults.0.push(Fault { pointer, message });
+        faults.0.push(Unread { fault: Fault { pointer, message }, remedy });
         ControlFlow::Continue(faults)
     }
 }
@@ -180,9 +245,17 @@ impl MergeWithError<Faults> for Faults {
 impl MergeWithError<Reject> for Faults {
     fn merge(faults: Option<Self>, other: Reject, location: ValuePointerRef<'_>) -> ControlFlow<Self, Self> {
         let mut faults = faults.unwrap_or_default();
-        faults.0.push(Fault { pointer: pointer(location), message: other.0 });
+        let fault = Fault { pointer: pointer(location), message: other.0 };
+        faults.0.push(Unread { fault, remedy: Remedy::Other });
         ControlFlow::Continue(faults)
     }
+}
+
+/// What the reader says of a number that its type does not hold, by the bound alone.
+fn bounded(message: String) -> String {
+    let bounds = [("maximum value authorized is `", "is at most"), ("minimum value authorized is `", "is at least")];
+    let bound = bounds.into_iter().find_map(|(sign, words)| Some((words, message.split_once(sign)?.1)));
+    bound.map(|(words, bound)| format!("{words} {}", bound.trim_end_matches('`'))).unwrap_or(message)
 }
 
 fn pointer(location: ValuePointerRef<'_>) -> String {

@@ -102,6 +102,7 @@ fn parts() -> Vec<Part> {
         part("SDKs", "", Callers::Servers, API, stream::api::Document::openapi()),
         part("Fleet", "Which instance has which revision.", Callers::Staff, API, stream::api::fleet_document()),
         part("SDKs", "", Callers::Servers, API, measurements::api::Document::openapi()),
+        part("SDKs", "", Callers::Sdks, API, measurements::api::EventsDocument::openapi()),
         part(
             "Evaluation",
             "The OpenFeature Remote Evaluation Protocol, for callers without an SDK.",

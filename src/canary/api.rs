@@ -107,8 +107,7 @@ async fn put(
     if_match: IfMatch,
     body: Json,
 ) -> Result<HttpResponse> {
-    let policy: Policy = body.read()?;
-    let view = canaries.put(&caller, path.into_inner(), if_match, policy).await?;
+    let view = canaries.put(&caller, path.into_inner(), if_match, body.0).await?;
     Ok(tagged(HttpResponse::Ok(), view.version, &view))
 }
 

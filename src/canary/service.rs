@@ -14,6 +14,7 @@ use crate::clock;
 use crate::db::{Connection, Part, Store};
 use crate::error::{Error, Result};
 use crate::flags::{Edited, Flags, Place, Published, Served};
+use crate::input;
 use crate::measurements::{Closed, Cut, Measurements};
 use crate::version::IfMatch;
 
@@ -152,7 +153,7 @@ impl Canaries {
     ///
     /// # Errors
     /// When the caller may not, the policy has faults, a release runs, or the version is stale.
-    pub async fn put(&self, caller: &Caller, place: Place, if_match: IfMatch, policy: Policy) -> Result<CanaryView> {
+    pub async fn put(&self, caller: &Caller, place: Place, if_match: IfMatch, policy: Value) -> Result<CanaryView> {
         let caller = caller.clone();
         let work = move |c: &mut Connection<'_>| {
             configure(c, &caller, &place, Some(if_match), policy)?;
@@ -308,7 +309,7 @@ fn view(connection: &mut Connection<'_>, place: &Place) -> Result<CanaryView> {
     Ok(CanaryView::of(edited.key(), &edited.environment.key, canary, reports))
 }
 
-/// Writes a canary's policy. Without `if_match` the version does not matter, as for a command on a store that no
+/// Writes a canary's policy, as it was sent. Without `if_match` the version does not matter, as for a command on a store that no
 /// server runs on.
 ///
 /// # Errors
@@ -318,7 +319,7 @@ pub fn configure(
     caller: &Caller,
     place: &Place,
     if_match: Option<IfMatch>,
-    policy: Policy,
+    policy: Value,
 ) -> Result<()> {
     let edited = Edited::find(connection, place)?;
     caller.require_change(edited.environment.production)?;
@@ -330,6 +331,10 @@ pub fn configure(
         return Err(Error::Conflict("a release runs; its policy can change when it has ended".to_owned()));
     }
     let before = known.as_ref().map(|canary| serde_json::to_value(&canary.policy)).transpose()?;
+    let policy = input::read_then(policy, |policy: Policy| {
+        Error::unless_empty(check(&edited, &policy))?;
+        Ok(policy)
+    })?;
     let mut canary = Canary {
         flag_id: edited.flag_id(),
         environment_id: edited.environment.id,
@@ -339,7 +344,6 @@ pub fn configure(
         progress: None,
         updated_at: clock::now(),
     };
-    Error::unless_empty(check(&edited, &canary))?;
     store::save(connection, &mut canary)?;
     let after = serde_json::to_value(&canary.policy)?;
     let changes = match before {

@@ -290,7 +290,7 @@ impl Transition<'_> {
     }
 
     fn check_policy(&self) -> Result<()> {
-        Error::unless_empty(check(&self.edited, &self.canary))
+        Error::unless_empty(check(&self.edited, &self.canary.policy))
     }
 
     /// A canary moves users between treatment and control alone: whoever is served a third variation there would be
@@ -318,8 +318,8 @@ impl Transition<'_> {
 }
 
 /// Everything wrong with a canary's policy on its flag.
-pub(super) fn check(edited: &Edited, canary: &Canary) -> Vec<Fault> {
+pub(super) fn check(edited: &Edited, policy: &Policy) -> Vec<Fault> {
     let variations: Vec<_> = edited.definition().variations.iter().map(|v| v.name.as_str()).collect();
     let rules: Vec<_> = edited.configuration().rules.iter().map(|rule| rule.id.as_str()).collect();
-    canary.policy.faults(&variations, &rules)
+    policy.faults(&variations, &rules)
 }

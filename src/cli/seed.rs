@@ -62,7 +62,7 @@ fn create(connection: &mut Connection<'_>, caller: &Caller, key: &str, flag: Def
             flags::roll_out(connection, caller, &place, IfMatch::Any, &input::read(share.clone())?)?;
         }
         if let Some(policy) = &flag.policy {
-            canary::configure(connection, caller, &place, None, input::read::<Policy>(policy.clone())?)?;
+            canary::configure(connection, caller, &place, None, policy.clone())?;
         }
     }
     Ok(())

@@ -142,7 +142,8 @@ fn purge(
     for record in store::configurations_of_flag(connection, flag.id)? {
         let environment = projects::environment_of_id(connection, record.environment_id)?;
         environments.push(environment.id());
-        configurations.insert(environment.key, record.configuration.view(&flag.definition.variations)?);
+        let view = record.configuration.view(record.release.as_ref(), &flag.definition.variations)?;
+        configurations.insert(environment.key, view);
     }
     (attached.purge)(connection, flag.id)?;
     store::delete_flag(connection, flag.id)?;

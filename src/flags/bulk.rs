@@ -1,18 +1,18 @@
 //! One action on many flags, all or nothing: one transaction, and one revision of each environment it touches.
 
+mod input;
 mod preview;
 
 use std::collections::HashSet;
 
 use bellwether_core::Fault;
-use deserr::Deserr;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::archive::{Attached, dependents, in_use, retire};
 use super::change::Edited;
-use super::definition::{TAG_LENGTH, TAGS};
-use super::history::{Cause, reason_fault};
+use super::definition::TAGS;
+use super::history::Cause;
 use super::lifecycle::{Changed, about, republish, touch};
 use super::store::{self, FlagRecord, ReferenceKind};
 use super::{Configuration, Flags, publish};
@@ -20,9 +20,10 @@ use crate::access::{Caller, Role};
 use crate::audit::{self, Entry};
 use crate::db::Connection;
 use crate::error::{Error, Result};
-use crate::input::Faults;
+use crate::input::Found;
 use crate::projects::{self, Project};
 
+pub use input::{BulkAction, BulkInput};
 pub use preview::{BulkPreview, BulkPreviews};
 
 /// Most flags of one request.
@@ -30,55 +31,14 @@ pub(super) const MOST: usize = 500;
 /// Flags that a refusal names; it counts the others.
 const NAMED: usize = 10;
 
-/// What is done to each flag.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserr, ToSchema)]
-#[deserr(error = Faults, rename_all = lowercase)]
-#[schema(rename_all = "lowercase")]
-pub enum BulkAction {
-    /// Turn the kill switch on.
-    Enable,
-    /// Turn it off.
-    Disable,
-    /// Add and remove tags.
-    Tag,
-    /// Take out of use.
-    Archive,
-}
-
-/// `POST P/flags:bulk`, as it is sent.
-#[derive(Clone, Debug, Deserr, ToSchema)]
-#[deserr(error = Faults, deny_unknown_fields)]
-#[serde(deny_unknown_fields)]
-#[schema(as = Bulk)]
-pub struct BulkInput {
-    /// What to do.
-    pub action: BulkAction,
-    /// The keys of 1 to 500 flags, none twice.
-    #[schema(min_items = 1, max_items = 500)]
-    pub flags: Vec<String>,
-    /// For `enable` and `disable`: where.
-    #[deserr(default)]
-    pub environment: Option<String>,
-    /// For `tag`: tags that each flag is to have.
-    #[deserr(default)]
-    #[schema(required = false)]
-    pub add: Vec<String>,
-    /// For `tag`: tags that none is to have.
-    #[deserr(default)]
-    #[schema(required = false)]
-    pub remove: Vec<String>,
-    /// Why.
-    #[deserr(default)]
-    #[schema(required = false, max_length = 1_000)]
-    pub reason: String,
-}
-
 /// An action on many flags that is in order as such.
 #[derive(Clone, Debug)]
 pub struct Bulk {
     action: Action,
     flags: Vec<String>,
     reason: String,
+    /// What is wrong with it as it was sent: told together with what is wrong with what it names.
+    found: Found,
 }
 
 #[derive(Clone, Debug)]
@@ -99,69 +59,45 @@ pub struct BulkItem {
     pub changed: bool,
 }
 
-impl BulkInput {
-    /// The action, if it is in order.
+impl Bulk {
+    /// As it was sent, with what was found wrong with it.
+    #[must_use]
+    pub fn with(self, found: Found) -> Self {
+        Self { found, ..self }
+    }
+
+    /// The flags that it names, in their order; archived ones only where they may be.
     ///
     /// # Errors
-    /// Every fault that shows without a look at the flags.
-    pub fn checked(self) -> Result<Bulk> {
-        let mut faults = self.faults();
-        let action = match (self.action, self.environment) {
-            (BulkAction::Archive, None) => Action::Archive,
-            (BulkAction::Tag, None) => Action::Tag { add: self.add, remove: self.remove },
-            (switch @ (BulkAction::Enable | BulkAction::Disable), Some(environment)) => {
-                Action::Switch { environment, enabled: switch == BulkAction::Enable }
+    /// [`Error::Invalid`] with every fault of the request; [`Error::Conflicts`] for archived flags.
+    fn find_all(&self, connection: &mut Connection<'_>, project: &Project) -> Result<Vec<FlagRecord>> {
+        let may_be_archived = matches!(self.action, Action::Archive);
+        let (mut flags, mut unknown, mut gone) = (Vec::with_capacity(self.flags.len()), Vec::new(), Vec::new());
+        // More than those are refused anyway.
+        for (index, key) in self.flags.iter().enumerate().take(MOST) {
+            let at = format!("/flags/{index}");
+            match store::find_flag(connection, project.id, key)? {
+                None => unknown.push(Fault::new(at, format!("there is no flag {key}"))),
+                Some(flag) if flag.archived_at.is_some() && !may_be_archived => {
+                    gone.push(Fault::new(at, format!("flag {key} is archived")));
+                }
+                Some(flag) => flags.push(flag),
             }
-            (_, Some(_)) => {
-                faults.push(Fault::new("/environment", "is for `enable` and `disable` alone"));
-                return Err(Error::Invalid(faults));
-            }
-            (_, None) => {
-                faults.push(Fault::new("/environment", "is required: the key of the environment"));
-                return Err(Error::Invalid(faults));
-            }
-        };
-        Error::unless_empty(faults)?;
-        Ok(Bulk { action, flags: self.flags, reason: self.reason })
+        }
+        let mut found = self.found.clone();
+        found.add(unknown);
+        if found.is_empty() {
+            return if gone.is_empty() { Ok(flags) } else { Err(Error::Conflicts(gone)) };
+        }
+        if let Action::Switch { environment, .. } = &self.action
+            && !environment.is_empty()
+            && matches!(projects::environment(connection, &project.key, environment), Err(Error::NotFound(_)))
+        {
+            found.add([Fault::new("/environment", format!("there is no environment {environment}"))]);
+        }
+        Err(Error::Invalid(found.into_faults()))
     }
 
-    fn faults(&self) -> Vec<Fault> {
-        let mut faults: Vec<_> = reason_fault(&self.reason).into_iter().collect();
-        if self.flags.is_empty() || self.flags.len() > MOST {
-            faults.push(Fault::new("/flags", format!("names 1 to {MOST} flags")));
-        }
-        let mut seen = HashSet::new();
-        for (index, key) in self.flags.iter().enumerate().filter(|(_, key)| !seen.insert(key.as_str())) {
-            faults.push(Fault::new(format!("/flags/{index}"), format!("flag {key} is named twice")));
-        }
-        let tags = [("add", &self.add), ("remove", &self.remove)];
-        if self.action != BulkAction::Tag {
-            let given = tags.into_iter().filter(|(_, tags)| !tags.is_empty());
-            faults.extend(given.map(|(name, _)| Fault::new(format!("/{name}"), "is for `tag` alone")));
-            return faults;
-        }
-        if tags.iter().all(|(_, tags)| tags.is_empty()) {
-            faults.push(Fault::new("/add", "give tags to `add`, to `remove`, or both"));
-        }
-        let long = tags.into_iter().filter(|(_, tags)| tags.len() > TAGS);
-        let long: Vec<_> =
-            long.map(|(name, _)| Fault::new(format!("/{name}"), format!("at most {TAGS} tags"))).collect();
-        if !long.is_empty() {
-            faults.extend(long);
-            return faults;
-        }
-        for (index, tag) in self.add.iter().enumerate() {
-            if !(1..=TAG_LENGTH).contains(&tag.chars().count()) {
-                faults.push(Fault::new(format!("/add/{index}"), format!("has 1 to {TAG_LENGTH} characters")));
-            } else if self.remove.contains(tag) {
-                faults.push(Fault::new(format!("/add/{index}"), format!("`{tag}` is to be removed as well")));
-            }
-        }
-        faults
-    }
-}
-
-impl Bulk {
     /// Passes those who might do this somewhere. See [`Caller::require`].
     fn require(&self, caller: &Caller) -> Result<()> {
         caller.require(if matches!(self.action, Action::Archive) { Role::Operator } else { Role::Editor })
@@ -176,8 +112,8 @@ impl Bulk {
         attached: Attached,
     ) -> Result<Changed<Vec<BulkItem>>> {
         let project = projects::project(connection, project)?;
-        let Self { action, flags, reason } = self;
-        let flags = find_all(connection, &project, &flags, matches!(action, Action::Archive))?;
+        let flags = self.find_all(connection, &project)?;
+        let Self { action, reason, .. } = self;
         match action {
             Action::Switch { environment, enabled } => {
                 switch(connection, caller, (&project, &environment), flags, enabled, &reason)
@@ -193,28 +129,6 @@ impl Bulk {
             }
         }
     }
-}
-
-/// The flags of those keys, in their order; archived ones only where they may be.
-fn find_all(
-    connection: &mut Connection<'_>,
-    project: &Project,
-    keys: &[String],
-    archived: bool,
-) -> Result<Vec<FlagRecord>> {
-    let (mut found, mut unknown, mut gone) = (Vec::with_capacity(keys.len()), Vec::new(), Vec::new());
-    for (index, key) in keys.iter().enumerate() {
-        let at = format!("/flags/{index}");
-        match store::find_flag(connection, project.id, key)? {
-            None => unknown.push(Fault::new(at, format!("there is no flag {key}"))),
-            Some(flag) if flag.archived_at.is_some() && !archived => {
-                gone.push(Fault::new(at, format!("flag {key} is archived")));
-            }
-            Some(flag) => found.push(flag),
-        }
-    }
-    Error::unless_empty(unknown)?;
-    if gone.is_empty() { Ok(found) } else { Err(Error::Conflicts(gone)) }
 }
 
 fn switch(

@@ -184,7 +184,8 @@ impl Edited {
         if next == self.record.configuration && release == self.record.release {
             return Ok(None);
         }
-        let changes = self.record.configuration.changes(&next, &self.flag.definition.variations)?;
+        let releases = (self.record.release.as_ref(), release.as_ref());
+        let changes = self.record.configuration.changes(&next, releases, &self.flag.definition.variations)?;
         self.record.configuration = next;
         self.record.release = release;
         self.record.version += 1;

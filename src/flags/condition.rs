@@ -1,7 +1,7 @@
 //! Conditions of rules as they are sent: clauses, and groups of them.
 
-use bellwether_core::{Clause, Condition, Fault, Operator, TARGETING_KEY};
-use deserr::Deserr;
+use bellwether_core::{Clause, Condition, Fault, Keys, Operator, Segment, SegmentEntry, SegmentRule, TARGETING_KEY};
+use deserr::{Deserr, IntoValue, ValuePointerRef};
 use serde_json::Value;
 use utoipa::ToSchema;
 
@@ -22,11 +22,24 @@ pub(super) struct ConditionInput {
     #[deserr(default)]
     ignore_case: Option<bool>,
     #[deserr(default)]
-    all: Option<Vec<ConditionInput>>,
+    all: GroupInput,
     #[deserr(default)]
-    any: Option<Vec<ConditionInput>>,
+    any: GroupInput,
     #[deserr(default)]
-    none: Option<Vec<ConditionInput>>,
+    none: GroupInput,
+}
+
+/// The clauses of a group, if it is one. Null is no group, and is refused: else nobody could tell what was meant.
+#[derive(Clone, Debug, Default)]
+struct GroupInput(Option<Vec<ConditionInput>>);
+
+impl Deserr<Faults> for GroupInput {
+    fn deserialize_from_value<V: IntoValue>(
+        value: deserr::Value<V>,
+        location: ValuePointerRef<'_>,
+    ) -> Result<Self, Faults> {
+        Vec::deserialize_from_value(value, location).map(Some).map(Self)
+    }
 }
 
 /// What stands wherever a clause may.
@@ -86,15 +99,14 @@ fn operator(name: &str) -> Result<Operator, String> {
 }
 
 impl ConditionInput {
-    /// The conditions as they are kept, and the faults of their form with pointers below `at`. What is at fault always
-    /// holds, so that everything else can be checked where it is compiled.
+    /// The conditions as they are kept, and the faults of their form with pointers below `at`. Something else stands for
+    /// what is at fault, so that everything else can be checked where it is compiled.
     pub(super) fn conditions(all: Vec<Self>, at: &str, faults: &mut Vec<Fault>) -> Vec<Condition> {
         let all = all.into_iter().enumerate();
         all.map(|(index, input)| input.condition(&format!("{at}/{index}"), faults)).collect()
     }
 
     fn condition(self, at: &str, faults: &mut Vec<Fault>) -> Condition {
-        let before = faults.len();
         let mut fault = |name: &str, message: &str| faults.push(Fault::new(format!("{at}{name}"), message));
         let of_clause = [
             ("/attribute", self.attribute.is_some()),
@@ -104,20 +116,27 @@ impl ConditionInput {
             ("/ignore_case", self.ignore_case.is_some()),
         ];
         let groups: [(_, _, Form); 3] = [
-            ("all", self.all, Condition::All),
-            ("any", self.any, Condition::Any),
-            ("none", self.none, Condition::None),
+            ("all", self.all.0, Condition::All),
+            ("any", self.any.0, Condition::Any),
+            ("none", self.none.0, Condition::None),
         ];
-        let mut groups = groups.into_iter().filter_map(|(name, group, form)| Some((name, group?, form)));
-        if let Some((name, group, form)) = groups.next() {
-            if groups.next().is_some() {
+        let groups: Vec<_> = groups.into_iter().filter_map(|(name, group, form)| Some((name, group?, form))).collect();
+        if !groups.is_empty() {
+            if groups.len() > 1 {
                 fault("", "one of `all`, `any` and `none`: put one into another");
-                return stand_in();
             }
             for (member, _) in of_clause.into_iter().filter(|(_, given)| *given) {
                 fault(member, "does not go with a group of clauses");
             }
-            return form(Self::conditions(group, &format!("{at}/{name}"), faults));
+            let mut all = groups.into_iter().map(|(name, group, form)| {
+                let group = Self::conditions(group, &format!("{at}/{name}"), faults);
+                form(group)
+            });
+            let first = all.next().unwrap_or_else(stand_in);
+            // Whichever is meant, it has to be right.
+            let others: Vec<_> = all.collect();
+            faults.extend(others.into_iter().flat_map(|other| faults_of(other, at)));
+            return first;
         }
         for (member, _) in of_clause.into_iter().take(2).filter(|(_, given)| !given) {
             fault(member, "is required");
@@ -126,17 +145,28 @@ impl ConditionInput {
         if let Some(Err(message)) = &op {
             fault("/op", message);
         }
-        match (self.attribute, op) {
-            (Some(attribute), Some(Ok(op))) if faults.len() == before => Condition::Clause(Clause {
-                attribute,
-                op,
-                values: self.values.unwrap_or_default(),
-                negate: self.negate.unwrap_or_default(),
-                ignore_case: self.ignore_case.unwrap_or_default(),
-            }),
-            _ => stand_in(),
-        }
+        let Some(Ok(op)) = op else { return stand_in() };
+        Condition::Clause(Clause {
+            attribute: self.attribute.unwrap_or_else(|| TARGETING_KEY.to_owned()),
+            op,
+            values: self.values.unwrap_or_default(),
+            negate: self.negate.unwrap_or_default(),
+            ignore_case: self.ignore_case.unwrap_or_default(),
+        })
     }
+}
+
+/// What is wrong with a condition that stands at `at` but for what it names.
+fn faults_of(condition: Condition, at: &str) -> Vec<Fault> {
+    let rule = SegmentRule { id: "x".to_owned(), description: String::new(), clauses: vec![condition] };
+    let (included, excluded) = (Keys::default(), Keys::default());
+    let alone = Segment { key: "x".to_owned(), version: 1, included, excluded, rules: vec![rule] };
+    let found = SegmentEntry::of(alone).err().unwrap_or_default().into_iter();
+    found
+        .filter_map(|fault| {
+            Some(Fault::new(fault.pointer.strip_prefix("/rules/0/clauses/0")?, fault.message).under(at))
+        })
+        .collect()
 }
 
 /// Makes a group of its parts.

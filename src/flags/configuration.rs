@@ -3,7 +3,7 @@
 use bellwether_core::allocation::shares;
 use bellwether_core::bucket::{BUCKETS, HASH_RULE};
 use bellwether_core::{
-    FALLTHROUGH, Fault, Prerequisite, Rule, Serve, Split, TARGETING_KEY, Target, Variation, allocation,
+    FALLTHROUGH, Fault, Prerequisite, Release, Rule, Serve, Split, TARGETING_KEY, Target, Variation, allocation,
 };
 use deserr::Deserr;
 use rand::distr::{Alphanumeric, SampleString as _};
@@ -12,10 +12,11 @@ use serde_json::{Map, Value, json};
 use utoipa::ToSchema;
 
 use super::condition::{ConditionInput, ConditionShape};
+use super::layers::Limit;
 use super::share;
 use crate::audit::{self, FieldChange};
 use crate::error::Result;
-use crate::input::{Faults, Members};
+use crate::input::{Faults, Members, Reject};
 
 /// A flag's configuration in one environment.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -68,29 +69,35 @@ impl Configuration {
     }
 
     /// The configuration as the API shows it, with a weight for each of `variations`, and of those that it serves and
-    /// the flag no longer has.
+    /// the flag no longer has, and with whom `release` limits its split to, which runs on it.
     ///
     /// # Errors
     /// Never for these types; serialization as such may fail.
-    pub fn view(&self, variations: &[Variation]) -> Result<Value> {
+    pub fn view(&self, release: Option<&Release>, variations: &[Variation]) -> Result<Value> {
         let mut view = serde_json::to_value(self)?;
         if let Some(place) = view.get_mut("fallthrough") {
-            *place = serve_view(&self.fallthrough, variations)?;
+            *place = serve_view(&self.fallthrough, Limit::of(release, FALLTHROUGH), variations)?;
         }
         for (index, rule) in self.rules.iter().enumerate() {
             if let Some(place) = view.pointer_mut(&format!("/rules/{index}/serve")) {
-                *place = serve_view(&rule.serve, variations)?;
+                *place = serve_view(&rule.serve, Limit::of(release, &rule.id), variations)?;
             }
         }
         Ok(view)
     }
 
     /// What differs in `after`, as pointers into what [`Configuration::view`] shows; into the ranges when those alone do.
+    /// `releases` are what runs on the flag before and after.
     ///
     /// # Errors
     /// As [`Configuration::view`].
-    pub fn changes(&self, after: &Self, variations: &[Variation]) -> Result<Vec<FieldChange>> {
-        let changes = audit::diff(&self.view(variations)?, &after.view(variations)?);
+    pub fn changes(
+        &self,
+        after: &Self,
+        releases: (Option<&Release>, Option<&Release>),
+        variations: &[Variation],
+    ) -> Result<Vec<FieldChange>> {
+        let changes = audit::diff(&self.view(releases.0, variations)?, &after.view(releases.1, variations)?);
         if !changes.is_empty() {
             return Ok(changes);
         }
@@ -110,7 +117,7 @@ impl Configuration {
     }
 }
 
-fn serve_view(serve: &Serve, variations: &[Variation]) -> Result<Value> {
+fn serve_view(serve: &Serve, limit: Option<Limit>, variations: &[Variation]) -> Result<Value> {
     let Serve::Split(split) = serve else { return Ok(serde_json::to_value(serve)?) };
     let mut view = serde_json::to_value(serve)?;
     let shares = shares(&split.ranges);
@@ -122,6 +129,9 @@ fn serve_view(serve: &Serve, variations: &[Variation]) -> Result<Value> {
     if let Some(members) = view.get_mut("split").and_then(Value::as_object_mut) {
         members.remove("ranges");
         members.insert("weights".to_owned(), Value::Object(weights));
+        if let Some(limit) = limit {
+            members.insert("layer".to_owned(), serde_json::to_value(limit)?);
+        }
     }
     Ok(view)
 }
@@ -223,7 +233,7 @@ struct SplitInput {
     bucket_by: Option<String>,
     /// A share for each variation in buckets, which sum to 100,000.
     #[schema(value_type = BTreeMap<String, u32>)]
-    weights: Members<u32>,
+    weights: Members<Share>,
     /// Two splits with one salt enrol the same users; kept or drawn unless given.
     #[deserr(default)]
     #[schema(min_length = 1, max_length = 64)]
@@ -232,6 +242,20 @@ struct SplitInput {
     #[deserr(default)]
     #[schema(value_type = Option<HashRule>)]
     hash: Option<String>,
+    /// As it was read, where a release that has part of a layer runs on the split. Elsewhere it is refused.
+    #[deserr(default)]
+    layer: Option<Limit>,
+}
+
+/// Buckets; what they sum to is another matter.
+#[derive(Clone, Copy, Debug, Deserr)]
+#[deserr(error = Faults, try_from(u64) = Share::new -> Reject)]
+struct Share(u32);
+
+impl Share {
+    fn new(buckets: u64) -> Result<Self, Reject> {
+        u32::try_from(buckets).map(Self).map_err(|_| Reject(format!("is a share from 0 to {BUCKETS} buckets")))
+    }
 }
 
 /// One of the two members of [`ServeInput`].
@@ -254,13 +278,28 @@ enum HashRule {
     Xxh3,
 }
 
+impl Configuration {
+    /// Without targets of no keys, which say nothing once they are found in order.
+    pub(super) fn tidied(mut self) -> Self {
+        self.targets.retain(|target| !target.keys.is_empty());
+        self
+    }
+}
+
 impl ConfigurationDocument {
     /// The configuration, its splits laid out so that as few users as possible move away from `old`, and the faults
     /// of serves, weights and salts, with pointers into the document. What is at fault serves the first variation, so
     /// that everything else can be checked where the flag is compiled.
-    pub fn configuration(self, variations: &[Variation], old: &Configuration) -> (Configuration, Vec<Fault>) {
+    ///
+    /// What it says of layers has to be so by `release`, which runs on the flag.
+    pub fn configuration(
+        self,
+        variations: &[Variation],
+        old: &Configuration,
+        release: Option<&Release>,
+    ) -> (Configuration, Vec<Fault>) {
         let input = self.configuration;
-        let mut faults = Vec::new();
+        let mut faults = input.limit_faults(release);
         let mut rules = Vec::with_capacity(input.rules.len());
         for (index, rule) in input.rules.into_iter().enumerate() {
             let id = rule.id.unwrap_or_else(|| format!("r{}", Alphanumeric.sample_string(&mut rand::rng(), 8)));
@@ -276,7 +315,7 @@ impl ConfigurationDocument {
             enabled: input.enabled,
             off_variation: input.off_variation,
             prerequisites: input.prerequisites.into_iter().map(PrerequisiteInput::prerequisite).collect(),
-            targets: targets(input.targets),
+            targets: input.targets.into_iter().map(TargetInput::target).collect(),
             rules,
             fallthrough,
         };
@@ -284,9 +323,23 @@ impl ConfigurationDocument {
     }
 }
 
-fn targets(input: Vec<TargetInput>) -> Vec<Target> {
-    let filled = input.into_iter().filter(|target| !target.keys.is_empty());
-    filled.map(|target| Target { variation: target.variation, keys: target.keys }).collect()
+impl ConfigurationInput {
+    fn limit_faults(&self, release: Option<&Release>) -> Vec<Fault> {
+        let rules = self.rules.iter().enumerate();
+        let rules = rules.map(|(index, rule)| (&rule.serve, rule.id.as_deref(), format!("rules/{index}/serve")));
+        let all = rules.chain([(&self.fallthrough, Some(FALLTHROUGH), FALLTHROUGH.to_owned())]);
+        let fault = |(serve, place, at): (&ServeInput, Option<&str>, String)| {
+            let limit = serve.split.as_ref()?.layer.as_ref()?;
+            limit.fault(release, place, &format!("/configuration/{at}/split/layer"))
+        };
+        all.filter_map(fault).collect()
+    }
+}
+
+impl TargetInput {
+    fn target(self) -> Target {
+        Target { variation: self.variation, keys: self.keys }
+    }
 }
 
 impl PrerequisiteInput {
@@ -300,9 +353,13 @@ impl ServeInput {
         match (self.variation, self.split) {
             (Some(variation), None) => Serve::Variation(variation),
             (None, Some(split)) => split.serve(variations, old, &format!("{at}/split"), faults),
-            _ => {
+            (variation, split) => {
                 faults.push(Fault::new(at, "either `variation` or `split` is needed"));
-                first(variations)
+                // Whichever is meant, it has to be right.
+                if let Some(split) = split {
+                    split.serve(variations, old, &format!("{at}/split"), faults);
+                }
+                variation.map_or_else(|| first(variations), Serve::Variation)
             }
         }
     }
@@ -318,7 +375,8 @@ impl SplitInput {
         if self.salt.as_ref().is_some_and(|salt| !share::is_salt(salt)) {
             faults.push(Fault::new(format!("{at}/salt"), "has 1 to 64 characters, U+0000 not among them"));
         }
-        let weights = share::complete(variations, &self.weights.0, &format!("{at}/weights"), "100000 buckets");
+        let given = self.weights.0.into_iter().map(|(name, Share(share))| (name, share)).collect();
+        let weights = share::complete(variations, &given, &format!("{at}/weights"), "100000 buckets");
         let weights = weights.unwrap_or_else(|found| {
             faults.extend(found);
             variations.iter().take(1).map(|only| (only.name.clone(), BUCKETS)).collect()

@@ -247,11 +247,8 @@ impl NewFlag {
 }
 
 impl DefinitionInput {
-    /// The definition of a flag of type `of`.
-    ///
-    /// # Errors
-    /// Every fault of texts, variations and their values.
-    pub fn definition(self, of: ValueType) -> Result<Definition> {
+    /// The definition of a flag of type `of`, and every fault of texts, variations and their values.
+    pub fn definition(self, of: ValueType) -> (Definition, Vec<Fault>) {
         let mut faults = Vec::new();
         for (pointer, missing) in [("/kind", self.kind.is_none()), ("/name", self.name.is_none())] {
             if missing {
@@ -270,8 +267,7 @@ impl DefinitionInput {
             links: self.links,
         };
         definition.check(&mut faults);
-        Error::unless_empty(faults)?;
-        Ok(definition)
+        (definition, faults)
     }
 }
 

@@ -11,7 +11,7 @@ use super::change::{Edited, Next, Place, edit_as};
 use super::configuration::ConfigurationInput;
 use super::forecast::Forecast;
 use super::store::{self, VersionRecord};
-use super::{Configuration, Configured, Definition, Flags, Preview, Published, publish};
+use super::{Configuration, Configured, Definition, Flags, Preview, Published, layers, publish};
 use crate::access::{Caller, Role};
 use crate::audit::FieldChange;
 use crate::clock;
@@ -99,12 +99,20 @@ pub struct Version {
     pub allocations: Map<String, Value>,
     /// What differs from the version before, as pointers into the configuration; null when that one is not kept.
     pub changes: Option<Vec<FieldChange>>,
+    /// Whom a split was for, in a sentence without a final stop, where a release that had part of a layer ran on it.
+    #[serde(skip)]
+    pub limit: Option<String>,
 }
 
 impl Version {
     fn of(record: VersionRecord, before: Option<&VersionRecord>, definition: &Definition) -> Result<Self> {
         let variations = &definition.variations;
-        let changes = before.map(|before| before.configuration.changes(&record.configuration, variations)).transpose();
+        let release = record.release.as_ref();
+        let changes = before.map(|before| {
+            before.configuration.changes(&record.configuration, (before.release.as_ref(), release), variations)
+        });
+        let changes = changes.transpose()?;
+        let limit = layers::told(release, &record.configuration, definition);
         Ok(Self {
             version: record.version,
             revision: record.revision,
@@ -114,9 +122,10 @@ impl Version {
             reason: record.reason,
             request_id: record.request_id,
             restored_version: record.restored,
-            configuration: record.configuration.view(variations)?,
+            configuration: record.configuration.view(release, variations)?,
             allocations: record.configuration.allocations(),
-            changes: changes?,
+            changes,
+            limit,
         })
     }
 }
@@ -184,6 +193,7 @@ fn of_version(connection: &mut Connection<'_>, edited: &Edited, version: u64) ->
             what
         }));
     };
+    layers::check_restored(version, kept.release.as_ref(), edited.release())?;
     let configuration = kept.configuration;
     let faults = publish::faults(connection, &edited.flag, &edited.record, configuration.clone(), "/configuration")?;
     Error::unless_empty(faults)?;
@@ -264,7 +274,11 @@ impl Flags {
         let change = move |c: &mut Connection<'_>, edited: &Edited| of_version(c, edited, version);
         let Forecast { edited, next, preview } = self.forecast(place, if_match, change).await?;
         Ok(Restoration {
-            changes: edited.configuration().changes(&next, &edited.definition().variations)?,
+            changes: edited.configuration().changes(
+                &next,
+                (edited.release(), edited.release()),
+                &edited.definition().variations,
+            )?,
             preview,
             production: edited.environment.production,
         })

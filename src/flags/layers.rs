@@ -3,6 +3,7 @@
 //! that could say something else, and what ends is free.
 
 mod free;
+mod limit;
 
 use std::collections::BTreeMap;
 
@@ -10,6 +11,8 @@ use bellwether_core::{Fault, Layer, Release};
 use deserr::Deserr;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+pub(super) use limit::{Limit, check_restored, told};
 
 use super::share::{self, plain};
 use super::{Flags, store};
@@ -59,6 +62,11 @@ const SALT: &str = "layer/";
 /// in a copy of the store, and where releases are made anew elsewhere, each user is where they were.
 fn salt(name: &str) -> String {
     format!("{SALT}{name}")
+}
+
+/// The layer of that salt.
+fn name(salt: &str) -> &str {
+    salt.strip_prefix(SALT).unwrap_or(salt)
 }
 
 /// A release's part of a layer, out of what no other release of the environment holds in the transaction at hand, which
@@ -174,7 +182,7 @@ impl Flags {
             let environment = projects::environment(c, &project, &environment)?;
             let mut by_name: BTreeMap<String, Vec<Held>> = BTreeMap::new();
             for held in holders(c, environment.id())? {
-                let name = held.2.salt.strip_prefix(SALT).unwrap_or(&held.2.salt).to_owned();
+                let name = name(&held.2.salt).to_owned();
                 by_name.entry(name).or_default().push(held);
             }
             Ok(by_name.into_iter().map(|(name, holders)| LayerView::of(name, holders)).collect())

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bellwether_core::Fault;
 use serde_json::Value;
 
 use super::archive::takes_back;
@@ -154,13 +155,47 @@ pub(super) fn patched(
     if_match.check(flag.version)?;
     let mut document = serde_json::to_value(&flag.definition)?;
     merge_patch(&mut document, patch);
-    let definition = match input::read_then(document, |input: DefinitionInput| input.definition(flag.value_type)) {
+    let read = input::read_then(document, |input: DefinitionInput| {
+        let (definition, mut faults) = input.definition(flag.value_type);
+        faults.extend(unserved(connection, project, &flag, &definition, &faults)?);
+        Error::unless_empty(faults)?;
+        Ok(definition)
+    });
+    let definition = match read {
         Err(Error::Invalid(faults)) => return Err(Error::Invalid(fault.into_iter().chain(faults).collect())),
         read => read?,
     };
     Error::unless_empty(fault.into_iter().collect())?;
-    Error::unless_empty(references::lost_variations(connection, &flag, &definition.variations)?)?;
     Ok(Patched { definition, back: back && flag.archived_at.is_some(), flag })
+}
+
+/// What is wrong elsewhere with a flag that were defined so: what others need of it, and what environments could no longer
+/// serve. Nothing, as long as it is not known what its variations are called.
+fn unserved(
+    connection: &mut Connection<'_>,
+    project: &str,
+    flag: &FlagRecord,
+    definition: &Definition,
+    faults: &[Fault],
+) -> Result<Vec<Fault>> {
+    let named = |fault: &Fault| fault.pointer.starts_with("/variations") && !fault.pointer.ends_with("/value");
+    if definition.variations == flag.definition.variations || faults.iter().any(named) {
+        return Ok(Vec::new());
+    }
+    let mut lost = references::lost_variations(connection, flag, &definition.variations)?;
+    if flag.archived_at.is_some() {
+        return Ok(lost);
+    }
+    let after = FlagRecord { definition: definition.clone(), ..flag.clone() };
+    for environment in projects::environments(connection, project)? {
+        let mut record = store::find_configuration(connection, flag.id, environment.id)?;
+        let at = format!("/environments/{}", environment.key);
+        if let Err(Error::Invalid(found)) = publish::render(&after, &mut record, &at) {
+            // What is wrong with the variations themselves is known.
+            lost.extend(found.into_iter().filter(|fault| fault.pointer.starts_with(&at)));
+        }
+    }
+    Ok(lost)
 }
 
 /// Changes a flag by a merge patch. See [`super::Flags::patch`].

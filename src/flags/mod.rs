@@ -173,7 +173,7 @@ impl Configured {
             version: record.version,
             updated_at: record.updated_at,
             updated_by: record.updated_by.clone(),
-            configuration: record.configuration.view(&flag.definition.variations)?,
+            configuration: record.configuration.view(record.release.as_ref(), &flag.definition.variations)?,
             allocations: record.configuration.allocations(),
         })
     }

@@ -84,7 +84,8 @@ pub(super) fn faults(
     configuration: Configuration,
     prefix: &str,
 ) -> Result<Vec<Fault>> {
-    let served = served(flag, &ConfigurationRecord { configuration, ..record.clone() });
+    // Whether a release that runs allows it is another question: no document has one.
+    let served = served(flag, &ConfigurationRecord { configuration, release: None, ..record.clone() });
     let named = references::faults(connection, flag, record.environment_id, &served)?;
     let mut faults = compiled(served, prefix);
     input::add(&mut faults, named.into_iter().map(|fault| place(fault, prefix)));

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use bellwether_core::{Fault, Target, ValueType, limits};
+use bellwether_core::allocation::Weight;
+use bellwether_core::bucket::BUCKETS;
+use bellwether_core::{Fault, Target, ValueType, Variation, limits};
 use deserr::Deserr;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -83,10 +85,11 @@ impl Wanted {
 /// The configuration that a document describes.
 fn configuration(connection: &mut Connection<'_>, edited: &Edited, document: Value) -> Result<Configuration> {
     input::read_then(document, |document: ConfigurationDocument| {
-        let (next, mut faults) = document.configuration(&edited.definition().variations, edited.configuration());
+        let variations = &edited.definition().variations;
+        let (next, mut faults) = document.configuration(variations, edited.configuration(), edited.release());
         faults.extend(publish::faults(connection, &edited.flag, &edited.record, next.clone(), "/configuration")?);
         Error::unless_empty(faults)?;
-        Ok(next)
+        Ok(next.tidied())
     })
 }
 
@@ -94,48 +97,71 @@ fn configuration(connection: &mut Connection<'_>, edited: &Edited, document: Val
 pub(super) fn rolled_out(edited: &Edited, rollout: &RolloutInput) -> Result<Configuration> {
     let variations = &edited.definition().variations;
     let mut faults = Vec::new();
-    let (named, pointer) = match (rollout.percentage, &rollout.weights) {
-        (Some(percentage), None) => (of_percentage(edited, percentage)?, "/percentage"),
-        (None, Some(weights)) => (of_weights(weights, &mut faults), "/weights"),
-        _ => return Err(Error::invalid("", "either `percentage` or `weights` is needed")),
+    let weights = match (rollout.percentage, &rollout.weights) {
+        (Some(percentage), None) => of_percentage(edited, percentage, &mut faults),
+        (None, Some(weights)) => of_weights(variations, weights, &mut faults),
+        (Some(percentage), Some(weights)) => {
+            of_percentage(edited, percentage, &mut faults);
+            of_weights(variations, weights, &mut faults);
+            let both = Fault::new("/weights", "either `percentage` or `weights` is given, not both");
+            input::add(&mut faults, [both]);
+            Vec::new()
+        }
+        (None, None) => return Err(Error::invalid("", "either `percentage` or `weights` is needed")),
     };
-    let weights = share::complete(variations, &named, pointer, "100 percent").unwrap_or_else(|found| {
-        // Of shares that can't be, the sum says nothing.
-        let told = |fault: &Fault| faults.is_empty() || fault.pointer != pointer;
-        let found: Vec<_> = found.into_iter().filter(told).collect();
-        faults.extend(found);
-        Vec::new()
-    });
     Error::unless_empty(faults)?;
     let mut next = edited.configuration().clone();
     next.fallthrough = share::with_weights(&next.fallthrough, &weights);
     Ok(next)
 }
 
-fn of_percentage(edited: &Edited, percentage: f64) -> Result<BTreeMap<String, u32>> {
-    if edited.value_type() != ValueType::Boolean {
-        return Err(Error::invalid("/percentage", "is for boolean flags; give `weights` for this one"));
-    }
+/// The shares of a boolean flag; none where that can't be.
+fn of_percentage(edited: &Edited, percentage: f64, faults: &mut Vec<Fault>) -> Vec<Weight> {
+    let variations = &edited.definition().variations;
     let of = |value: bool| {
-        let found = edited.definition().variations.iter().find(|variation| variation.value == value);
-        let missing = || Error::invalid("/percentage", format!("the flag has no variation of value {value}"));
+        let found = variations.iter().find(|variation| variation.value == value);
+        let missing = || format!("the flag has no variation of value {value}");
         found.map(|variation| variation.name.clone()).ok_or_else(missing)
     };
-    let share = share::buckets_of_percent(percentage).map_err(|message| Error::invalid("/percentage", message))?;
-    Ok(BTreeMap::from([(of(true)?, share), (of(false)?, bellwether_core::bucket::BUCKETS - share)]))
+    let named = || {
+        if edited.value_type() != ValueType::Boolean {
+            return Err("is for boolean flags; give `weights` for this one".to_owned());
+        }
+        let share = share::buckets_of_percent(percentage)?;
+        Ok(BTreeMap::from([(of(true)?, share), (of(false)?, BUCKETS - share)]))
+    };
+    let found = match named() {
+        Ok(named) => share::complete(variations, &named, "/percentage", "100 percent"),
+        Err(message) => Err(vec![Fault::new("/percentage", message)]),
+    };
+    found.unwrap_or_else(|found| {
+        faults.extend(found);
+        Vec::new()
+    })
 }
 
-/// The shares in buckets, nothing in place of one that can't be.
-fn of_weights(weights: &Members<f64>, faults: &mut Vec<Fault>) -> BTreeMap<String, u32> {
+/// The shares of any flag; none where that can't be.
+fn of_weights(variations: &[Variation], weights: &Members<f64>, faults: &mut Vec<Fault>) -> Vec<Weight> {
+    let mut wrong = Vec::new();
     let buckets = weights.0.iter().map(|(name, percent)| {
         let buckets = share::buckets_of_percent(*percent).unwrap_or_else(|message| {
             let escaped = name.replace('~', "~0").replace('/', "~1");
-            faults.push(Fault::new(format!("/weights/{escaped}"), message));
+            wrong.push(Fault::new(format!("/weights/{escaped}"), message));
             0
         });
         (name.clone(), buckets)
     });
-    buckets.collect()
+    let named = buckets.collect();
+    let complete = share::complete(variations, &named, "/weights", "100 percent");
+    let complete = complete.unwrap_or_else(|found| {
+        // Of shares that can't be, the sum says nothing.
+        let told = |fault: &Fault| wrong.is_empty() || fault.pointer != "/weights";
+        let found: Vec<_> = found.into_iter().filter(told).collect();
+        wrong.extend(found);
+        Vec::new()
+    });
+    faults.extend(wrong);
+    complete
 }
 
 /// The configuration with one user's override more (or changed), or less.

@@ -241,6 +241,11 @@ fn segment(told: &Value) -> Told {
 
 fn layer(step: &Value) -> Told {
     let (key, bucket, inside) = (text(step, "key"), number(step, "bucket"), flag(step, "inside"));
+    if inside.is_none() {
+        let by = text(step, "bucket_by");
+        let said = format!("The layer is shared out by {by}, of which the context has none that can be bucketed");
+        return Told { text: said, held: Some(false), inner: Vec::new() };
+    }
     let whose = if inside == Some(true) { "which the release may take" } else { "which is not the release's" };
     Told { text: format!("{key} is in bucket {bucket} of the layer, {whose}"), held: inside, inner: Vec::new() }
 }

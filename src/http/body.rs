@@ -43,7 +43,7 @@ impl Json {
     ///
     /// # Errors
     /// [`Error::Invalid`], or what `make` says.
-    pub fn read_then<T: Deserr<Faults>, U>(self, make: impl FnOnce(T) -> Result<U>) -> Result<U> {
+    pub fn read_then<T: Deserr<Faults>, U>(self, make: impl FnMut(T) -> Result<U>) -> Result<U> {
         input::read_then(self.0, make)
     }
 
@@ -51,7 +51,7 @@ impl Json {
     ///
     /// # Errors
     /// [`Error::Invalid`] when too little of it can be read.
-    pub fn read_with<T: Deserr<Faults>, U>(self, make: impl FnOnce(T) -> (U, Vec<Fault>)) -> Result<(U, Found)> {
+    pub fn read_with<T: Deserr<Faults>, U>(self, make: impl FnMut(T) -> (U, Vec<Fault>)) -> Result<(U, Found)> {
         input::read_with(self.0, make)
     }
 
@@ -95,12 +95,7 @@ impl FromRequest for Json {
         let body = JsonText::from_request(request, payload);
         Box::pin(async move {
             let JsonText(body) = body.await?;
-            if body.is_empty() {
-                return Ok(Self(Value::Null));
-            }
-            let text = std::str::from_utf8(&body).map_err(|_| Error::Malformed("the body is not UTF-8".to_owned()))?;
-            let value = serde_json::from_str(text);
-            Ok(Self(value.map_err(|error| Error::Malformed(format!("the body can't be read as JSON: {error}")))?))
+            Ok(Self(input::parse(&body)?))
         })
     }
 }

@@ -12,7 +12,7 @@ use super::caller;
 use crate::access::Access;
 
 /// What paths begin with that are for pages of other origins.
-const SHARED: &str = "/ofrep/";
+const SHARED: [&str; 2] = ["/ofrep/", "/api/v1/events"];
 
 /// What goes into every answer there.
 const METHODS: HeaderValue = HeaderValue::from_static("POST");
@@ -31,7 +31,7 @@ pub(super) struct Sharing {
 impl Sharing {
     /// `None` for a path that is for this server's own pages.
     pub(super) fn of(request: &ServiceRequest) -> Option<Self> {
-        request.path().starts_with(SHARED).then(|| {
+        SHARED.iter().any(|shared| request.path().starts_with(shared)).then(|| {
             let headers = request.headers();
             let preflight = *request.method() == Method::OPTIONS
                 && headers.contains_key(header::ORIGIN)

@@ -19,8 +19,18 @@ impl Places {
 
     /// Whether one of them is there, leads there, or is reached through there.
     pub(super) fn relate(&self, pointer: &str) -> bool {
+        self.above.contains(pointer) || self.reach(pointer)
+    }
+
+    /// Whether one of them is there or leads there.
+    pub(super) fn reach(&self, pointer: &str) -> bool {
         let has = |place: &str| self.at.contains(place);
-        self.above.contains(pointer) || has(pointer) || parents(pointer).any(has)
+        has(pointer) || parents(pointer).any(has)
+    }
+
+    /// What they belong to.
+    pub(super) fn above(&self) -> impl Iterator<Item = &String> {
+        self.above.iter()
     }
 }
 
@@ -50,6 +60,7 @@ mod tests {
         for apart in ["/a/1/bb", "/a/10", "/a/2", "/cc", "/d", "/"] {
             assert!(!places.relate(apart), "{apart}");
         }
+        assert!(places.reach("/a/1/b") && places.reach("/a/1/b/x") && !places.reach("/a/1"));
         let whole: Places = [""].into_iter().collect();
         assert!(whole.relate("/x") && whole.relate(""));
         assert!(!Places::default().relate(""));

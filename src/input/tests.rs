@@ -111,8 +111,11 @@ fn elements_that_can_not_be_read_do_not_hide_those_beside_them() {
     );
     // What is wrong in two ways is found in steps: an element without what it needs goes as a whole.
     let steps = json!({"rules": [{"serve": "\0", "values": ["x"]}, nope(json!([10]))]});
-    assert_eq!(pointers(steps), ["/rules/0/serve", "/rules/0/values/0", "/rules/1/serve", "/rules/1/values/0"]);
-    assert_eq!(pointers(json!({"rules": [[5]]})), ["/rules/0"], "too few may follow from that");
+    assert_eq!(
+        pointers(steps),
+        ["/rules/0/serve", "/rules/0/values/0", "/rules/1/serve", "/rules/1/values/0", "/rules"]
+    );
+    assert_eq!(pointers(json!({"rules": [[5]]})), ["/rules/0", "/rules"], "one is too few, whatever it is");
 }
 
 #[test]
@@ -134,6 +137,79 @@ fn texts_that_no_store_keeps_are_refused() {
         assert_eq!(pointers, ["/count", "/name", "/rest/b/1", "/rest/c\0~1", "/rest/d/\0"]);
     }
     assert!(read::<Anything>(json!({"name": "a\u{1}", "count": 1, "rest": "\\u0000"})).is_ok());
+}
+
+// What stands in for a value must not be what another is wrong by.
+#[test]
+fn nothing_is_said_that_follows_from_what_stands_in() {
+    #[derive(Deserr)]
+    #[deserr(error = Faults, deny_unknown_fields)]
+    struct Batch {
+        form: Form,
+        n: u64,
+        #[deserr(default)]
+        k: Option<u64>,
+        #[deserr(try_from(String) = not_empty -> Reject)]
+        #[expect(dead_code, reason = "only read")]
+        name: String,
+        #[deserr(default = "b".to_owned())]
+        other: String,
+        #[deserr(default)]
+        list: Vec<String>,
+    }
+    #[derive(Deserr, PartialEq, Clone, Copy)]
+    #[deserr(error = Faults, rename_all = lowercase)]
+    enum Form {
+        Bare,
+        Full,
+    }
+    fn not_empty(text: String) -> Result<String, Reject> {
+        if text.is_empty() { Err(Reject("is empty".to_owned())) } else { Ok(text) }
+    }
+    let make = |read: Batch| {
+        let mut faults = Vec::new();
+        let mut say = |wrong: bool, at: &str| faults.extend(wrong.then(|| Fault::new(at, "is wrong")));
+        say(read.k.is_some_and(|k| k > read.n), "/k");
+        say(read.form == Form::Full && read.k.is_none(), "/k");
+        say(read.form == Form::Bare && read.k.is_some(), "/k");
+        say(read.other == "a", "/other");
+        say(read.list.len() > 2, "/list");
+        let mut seen = std::collections::HashSet::new();
+        for (at, text) in read.list.iter().enumerate() {
+            say(!seen.insert(text), &format!("/list/{at}"));
+        }
+        Error::unless_empty(faults)
+    };
+    let pointers = |document: Value| {
+        let Err(Error::Invalid(faults)) = read_then(document, make) else { return Vec::new() };
+        let mut pointers: Vec<_> = faults.into_iter().map(|fault| fault.pointer).collect();
+        pointers.sort();
+        pointers
+    };
+    let nothing: [&str; 0] = [];
+    assert_eq!(pointers(json!({"form": "full", "n": 3, "k": 2, "name": "x"})), nothing);
+    assert_eq!(pointers(json!({"form": "full", "n": 1, "k": 2, "name": "x"})), ["/k"]);
+    assert_eq!(pointers(json!({"form": "full", "n": "1", "k": 2, "name": "x"})), ["/n"]);
+    assert_eq!(
+        pointers(json!({"form": "full", "n": 1, "k": "2", "name": "", "other": "a"})),
+        ["/k", "/name", "/other"]
+    );
+    for form in [json!("x"), json!(5)] {
+        let of = |k: Value| json!({"form": form, "n": 1, "k": k, "name": "x", "other": "a"});
+        assert_eq!(pointers(of(json!(1))), ["/form", "/other"]);
+        assert_eq!(pointers(of(json!(null))), ["/form", "/other"]);
+        assert_eq!(pointers(of(json!(2))), ["/form", "/k", "/other"]);
+    }
+    assert_eq!(pointers(json!({"n": 1, "k": 1})), ["/form", "/name"]);
+    let of = |list: Value| json!({"form": "bare", "n": 1, "name": "x", "list": list});
+    assert_eq!(pointers(of(json!(["a", 5, "a"]))), ["/list", "/list/1", "/list/2"]);
+    assert_eq!(pointers(of(json!([5, {}]))), ["/list/0", "/list/1"]);
+    assert_eq!(pointers(of(json!([5, null, "\0"]))), ["/list", "/list/0", "/list/1", "/list/2"]);
+    assert_eq!(pointers(json!({"form": "bare", "n": 1, "name": "x", "other": 7})), ["/other"]);
+    let Err(Error::Invalid(faults)) = read::<Batch>(json!({"form": "bare", "n": -1, "k": 1e300, "name": "x"})) else {
+        panic!("no faults");
+    };
+    assert!(faults.iter().all(|fault| !fault.message.contains("deserialize")), "{faults:?}");
 }
 
 #[test]

@@ -1,22 +1,33 @@
-//! `POST /api/v1/measurements`.
+//! `POST /api/v1/measurements` and `POST /api/v1/events`.
 
 use actix_web::{HttpResponse, web};
 use utoipa::OpenApi;
 
+use super::events::EventsInput;
 use super::input::BatchInput;
-use super::{Measurements, Receipt};
+use super::{EventReceipt, Measurements, Receipt};
 use crate::access::Caller;
 use crate::error::Result;
-use crate::http::Json;
+use crate::http::caller::SdkKey;
+use crate::http::{BodyLimit, JsonText};
 
-/// The operation of [`routes`].
+/// The operation for SDKs.
 #[derive(Debug, OpenApi)]
 #[openapi(paths(take))]
 pub struct Document;
 
+/// The operation for raw events, which client keys have, too.
+#[derive(Debug, OpenApi)]
+#[openapi(paths(observe))]
+pub struct EventsDocument;
+
+/// Largest body of events: 10,000 of them with contexts of the usual size.
+const LIMIT: BodyLimit = BodyLimit(4 << 20);
+
 /// The routes under `/api/v1`.
 pub fn routes(config: &mut web::ServiceConfig) {
     config.service(web::resource("/measurements").post(take));
+    config.service(web::resource("/events").app_data(LIMIT).post(observe));
 }
 
 /// Takes in what a service has measured, at most once by instance and sequence.
@@ -43,7 +54,31 @@ pub fn routes(config: &mut web::ServiceConfig) {
     })),
     responses((status = ACCEPTED, body = Receipt)),
 )]
-async fn take(caller: Caller, measurements: web::Data<Measurements>, body: Json) -> Result<HttpResponse> {
+async fn take(caller: Caller, measurements: web::Data<Measurements>, body: JsonText) -> Result<HttpResponse> {
     caller.server_environment()?;
     Ok(HttpResponse::Accepted().json(measurements.take(&caller, body.0).await?))
+}
+
+/// Counts what happened to users, for callers without an SDK: each event in the arms of the releases of the flags that were
+/// evaluated for it, which the server works out by evaluating them.
+///
+/// A batch with an `instance` and a `sequence` is counted once. What is sent with a client key feeds no canary.
+#[utoipa::path(
+    post,
+    path = "/events",
+    operation_id = "sendEvents",
+    request_body(content = EventsInput, example = json!({
+        "instance": "shop-worker-3", "sequence": 12,
+        "events": [
+            {"context": {"targetingKey": "user-42", "country": "NO"}, "metric": "request.error", "value": 1,
+             "label": "POST /pay 502", "flags": ["feature.new-dashboard"]},
+            {"context": {"targetingKey": "user-43"}, "metric": "request.duration_ms", "value": 96.1,
+             "at": "2026-11-21T10:00:11Z", "flags": ["feature.new-dashboard"]},
+        ],
+    })),
+    responses((status = ACCEPTED, body = EventReceipt)),
+)]
+async fn observe(caller: SdkKey, measurements: web::Data<Measurements>, body: JsonText) -> Result<HttpResponse> {
+    let SdkKey { environment, from_client } = caller;
+    Ok(HttpResponse::Accepted().json(measurements.observe(environment, from_client, body.0).await?))
 }

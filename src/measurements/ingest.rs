@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{mpsc, oneshot};
 
+use super::intake::Taken;
 use super::observed::EvaluationInput;
-use super::{Checked, Cut, Receipt, store};
+use super::{Batch, Counted, Cut, Receipt, store};
 use crate::clock;
 use crate::db::{Connection, Part, Store};
 use crate::error::{Error, Result};
@@ -20,7 +21,9 @@ const FORGET_EVERY: TimeDelta = TimeDelta::minutes(10);
 /// A batch and who waits for its receipt.
 pub(super) struct Job {
     pub(super) environment: i64,
-    pub(super) batch: Checked,
+    pub(super) batch: Batch,
+    /// Until the batch is written.
+    pub(super) room: Taken,
     pub(super) answer: oneshot::Sender<Result<Receipt>>,
 }
 
@@ -30,7 +33,7 @@ pub(super) async fn write(store: Store, cut: Cut, usage: Usage, mut jobs: mpsc::
     let mut waiting = Vec::with_capacity(TOGETHER);
     while jobs.recv_many(&mut waiting, TOGETHER).await > 0 {
         let (batches, answers): (Vec<_>, Vec<_>) =
-            waiting.drain(..).map(|job| ((job.environment, job.batch), job.answer)).unzip();
+            waiting.drain(..).map(|job| ((job.environment, job.batch), (job.answer, job.room))).unzip();
         let now = clock::now();
         let forget = now - forgotten > FORGET_EVERY;
         let work = move |c: &mut Connection<'_>| {
@@ -73,14 +76,16 @@ fn reported(evaluated: Evaluated) -> Vec<Reported> {
 fn count(
     connection: &mut Connection<'_>,
     environment: i64,
-    batch: Checked,
+    batch: Batch,
     cut: Cut,
     evaluated: &mut Evaluated,
 ) -> Result<Receipt> {
     // Read here, on the one writing connection: a window is open to all that is written before it is read, or closed.
     let now = clock::now();
-    let Checked { instance, sequence, windows, late, evaluations, .. } = batch;
-    if !store::note_batch(connection, environment, &instance, sequence, now)? {
+    let Batch { origin, windows, late, evaluations } = batch;
+    if let Some(origin) = &origin
+        && !store::note_batch(connection, environment, origin, now)?
+    {
         return Ok(Receipt { duplicate: true, ..Receipt::default() });
     }
     for EvaluationInput { flag, variation, count, last } in evaluations {
@@ -89,28 +94,28 @@ fn count(
         *latest = last.min(now).max(*latest);
     }
     let mut receipt = Receipt { late, ..Receipt::default() };
-    for window in windows {
+    for Counted { window, stands_for } in windows {
         if cut.closes(window.start) <= now {
-            receipt.late += 1;
+            receipt.late += stands_for;
         } else {
             store::add_window(connection, window)?;
-            receipt.accepted += 1;
+            receipt.accepted += stands_for;
         }
     }
     Ok(receipt)
 }
 
-fn answer(outcome: Result<Vec<Receipt>>, answers: Vec<oneshot::Sender<Result<Receipt>>>) {
+fn answer(outcome: Result<Vec<Receipt>>, answers: Vec<(oneshot::Sender<Result<Receipt>>, Taken)>) {
     match outcome {
         Ok(receipts) => {
-            for (answer, receipt) in answers.into_iter().zip(receipts) {
+            for ((answer, _room), receipt) in answers.into_iter().zip(receipts) {
                 // Whoever asked may have gone.
                 let _ = answer.send(Ok(receipt));
             }
         }
         Err(cause) => {
             tracing::warn!(%cause, batches = answers.len(), "measurements could not be written");
-            for answer in answers {
+            for (answer, _room) in answers {
                 let _ = answer.send(Err(Error::Busy("measurements can't be written now")));
             }
         }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::observed::{self, EvaluationInput, ExposureInput, ResourcesInput};
-use super::{AHEAD, Checked, Cut};
+use super::{AHEAD, Batch, Checked, Counted, Cut, Origin};
 use crate::error::{Error, Result};
 use crate::input::{Faults, Reject};
 use crate::schema::Time;
@@ -18,7 +18,7 @@ const WINDOWS: usize = 10_000;
 /// Largest count: exact in every language's doubles.
 pub(super) const COUNT: u64 = 1 << 53;
 /// Largest magnitude of a value, as the SDKs have it: sums of squares of any number of them are finite.
-const MAGNITUDE: f64 = 1e100;
+pub(super) const MAGNITUDE: f64 = 1e100;
 /// Buckets of a histogram, which end where the SDKs' do.
 const BUCKETS: std::ops::RangeInclusive<i32> = -1_000..=2_000;
 /// Most limits of one window.
@@ -117,9 +117,13 @@ struct WindowInput {
     above: Vec<(f64, u64)>,
 }
 
+/// Whether it has 1 to [`NAME`] characters.
+pub(super) fn is_short(name: &str) -> bool {
+    (1..=NAME).contains(&name.chars().count())
+}
+
 pub(super) fn short_name(name: String) -> Result<String, Reject> {
-    let fine = (1..=NAME).contains(&name.chars().count());
-    if fine { Ok(name) } else { Err(Reject(format!("has 1 to {NAME} characters"))) }
+    if is_short(&name) { Ok(name) } else { Err(Reject(format!("has 1 to {NAME} characters"))) }
 }
 
 pub(super) fn time(text: String) -> Result<DateTime<Utc>, Reject> {
@@ -149,18 +153,19 @@ impl BatchInput {
             let prefix = format!("/windows/{index}");
             faults.extend(found.into_iter().map(|fault| fault.under(&prefix)));
             match window {
-                Some(window) if release.is_some() => windows.push(window),
+                Some(window) if release.is_some() => windows.push(Counted { window, stands_for: 1 }),
                 _ => late += 1,
             }
         }
         Error::unless_empty(faults)?;
         let evaluations = observed::known(self.evaluations, state);
         Ok(Checked {
-            instance: self.instance,
-            sequence: self.sequence,
-            windows,
-            late,
-            evaluations,
+            batch: Batch {
+                origin: Some(Origin { instance: self.instance, sequence: self.sequence }),
+                windows,
+                late,
+                evaluations,
+            },
             exposures: self.exposures,
             resources: self.resources.map(ResourcesInput::resources),
         })

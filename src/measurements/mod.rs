@@ -1,20 +1,22 @@
 //! What services report of their requests: windows, taken in once, closed a while after their end, then never changed.
 
 pub mod api;
+pub mod events;
 mod ingest;
 mod input;
+mod intake;
 mod observed;
 mod store;
 
 use std::collections::BTreeMap;
 
-use bellwether_core::window::{Resources, Summary};
+use bellwether_core::window::{Resources, Summary, Window};
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
-use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use utoipa::ToSchema;
 
+use events::{Against, Gathered};
 pub use input::BatchInput;
 
 use crate::access::Caller;
@@ -25,6 +27,7 @@ use crate::flags::Live;
 use crate::stream::Fleet;
 use crate::usage::Usage;
 use ingest::Job;
+use intake::{Intake, Taken};
 use observed::{EvaluationInput, ExposureInput};
 
 /// Batches that wait to be written; more are told to come again.
@@ -83,6 +86,21 @@ pub struct Receipt {
     pub duplicate: bool,
 }
 
+/// What became of a batch of events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = EventReceipt)]
+pub struct EventReceipt {
+    /// Events counted.
+    pub accepted: usize,
+    /// Events that came after their window was closed.
+    pub late: usize,
+    /// Events that belong to no running release: none of their flags has one, it does not watch the metric, or it was
+    /// not its split that served the user.
+    pub unattributed: usize,
+    /// Whether the batch had been counted before; then nothing was counted now.
+    pub duplicate: bool,
+}
+
 /// A closed window of a release: each arm's metrics, summed over all instances.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Closed {
@@ -92,6 +110,11 @@ pub struct Closed {
     pub cells: BTreeMap<(String, String), Summary>,
 }
 
+/// The bytes of a request.
+pub trait Body: AsRef<[u8]> + Send + 'static {}
+
+impl<B: AsRef<[u8]> + Send + 'static> Body for B {}
+
 /// The service for measurements.
 #[derive(Clone)]
 pub struct Measurements {
@@ -100,6 +123,7 @@ pub struct Measurements {
     cut: Cut,
     usage: Usage,
     fleet: Fleet,
+    intake: Intake,
     queue: mpsc::Sender<Job>,
 }
 
@@ -115,7 +139,7 @@ impl Measurements {
     ) -> (Self, tokio::task::JoinHandle<()>) {
         let (queue, jobs) = mpsc::channel(QUEUE);
         let writer = tokio::spawn(ingest::write(store.clone(), cut, usage.clone(), jobs));
-        (Self { store, live, cut, usage, fleet, queue }, writer)
+        (Self { store, live, cut, usage, fleet, intake: Intake::new(), queue }, writer)
     }
 
     /// How windows are cut.
@@ -127,22 +151,49 @@ impl Measurements {
     ///
     /// # Errors
     /// When the caller is no server key, something in the batch is wrong, or there is too much to write.
-    pub async fn take(&self, caller: &Caller, document: Value) -> Result<Receipt> {
+    pub async fn take(&self, caller: &Caller, body: impl Body) -> Result<Receipt> {
         let environment = caller.server_environment()?;
-        let live = self.live.environment(environment)?;
-        let now = clock::now();
-        let check = |batch: BatchInput| batch.check(&live.served().state, self.cut, now);
-        let mut checked = crate::input::read_then(document, check)?;
+        let served = self.live.environment(environment)?.served_for_long();
+        let (room, cut, now) = (self.intake.admit(body.as_ref().len())?, self.cut, clock::now());
+        let read = move || {
+            let check = |batch: BatchInput| batch.check(&served.state, cut, now);
+            crate::input::read_then(crate::input::parse(body.as_ref())?, check)
+        };
+        let Checked { batch, exposures, resources } = self.intake.read(room.bytes(), read).await?;
         // To be seen twice is to be seen: whether the batch comes again does not matter.
-        for ExposureInput { unit, at, .. } in checked.exposures.drain(..) {
+        for ExposureInput { unit, at, .. } in exposures {
             self.usage.seen(environment, &unit, at.min(now));
         }
-        if let Some(resources) = checked.resources.take() {
-            self.fleet.uses(environment, &checked.instance, resources, now);
+        if let (Some(resources), Some(origin)) = (resources, &batch.origin) {
+            self.fleet.uses(environment, &origin.instance, resources, now);
         }
+        self.write(environment, batch, room).await
+    }
+
+    /// Takes in raw events of an SDK key's environment. Those sent with a client key are checked and count for nothing that
+    /// runs: everyone who has the app has its key, and a canary is decided by what services say.
+    ///
+    /// # Errors
+    /// When something in the batch is wrong, or there is too much to write.
+    pub async fn observe(&self, environment: i64, from_client: bool, body: impl Body) -> Result<EventReceipt> {
+        let served = self.live.environment(environment)?.served_for_long();
+        let (room, cut, now, observed) =
+            (self.intake.admit(body.as_ref().len())?, self.cut, clock::now(), self.usage.of(environment));
+        let gather = move || {
+            let (state, asked) = (&served.state, served.asked());
+            let seen = |unit: &str, at| observed.seen(unit, at);
+            events::gather(body.as_ref(), Against { state, asked, cut, now, trusted: !from_client, seen: &seen })
+        };
+        let Gathered { origin, windows, late, unattributed } = self.intake.read(room.bytes(), gather).await?;
+        let batch = Batch { origin, windows, late, evaluations: Vec::new() };
+        let Receipt { accepted, late, duplicate } = self.write(environment, batch, room).await?;
+        let unattributed = if duplicate { 0 } else { unattributed };
+        Ok(EventReceipt { accepted, late, unattributed, duplicate })
+    }
+
+    async fn write(&self, environment: i64, batch: Batch, room: Taken) -> Result<Receipt> {
         let (answer, outcome) = oneshot::channel();
-        let job = Job { environment, batch: checked, answer };
-        self.queue.try_send(job).map_err(|_| Error::Busy("more measurements come in than can be written"))?;
+        self.queue.try_send(Job { environment, batch, room, answer }).map_err(|_| intake::FULL)?;
         outcome.await.map_err(Error::internal)?
     }
 
@@ -167,15 +218,35 @@ impl Measurements {
     }
 }
 
-/// A batch that has been checked.
-#[derive(Clone, Debug)]
-pub(crate) struct Checked {
+/// Who sent a batch, and which it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
     pub(crate) instance: String,
     pub(crate) sequence: u64,
-    pub(crate) windows: Vec<bellwether_core::window::Window>,
-    /// Windows whose release had ended.
+}
+
+/// A window that is to be counted, and how many of what was sent it stands for in the receipt.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Counted {
+    pub(crate) window: Window,
+    pub(crate) stands_for: usize,
+}
+
+/// What is to be written of a batch.
+#[derive(Clone, Debug)]
+pub(crate) struct Batch {
+    /// A batch without one is counted each time it comes.
+    pub(crate) origin: Option<Origin>,
+    pub(crate) windows: Vec<Counted>,
+    /// What came too late.
     pub(crate) late: usize,
     evaluations: Vec<EvaluationInput>,
+}
+
+/// A batch of an SDK that has been checked.
+#[derive(Clone, Debug)]
+pub(crate) struct Checked {
+    batch: Batch,
     exposures: Vec<ExposureInput>,
     resources: Option<Resources>,
 }

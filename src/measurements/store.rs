@@ -2,7 +2,7 @@ use bellwether_core::window::{Summary, Window};
 use chrono::{DateTime, TimeDelta, Utc};
 use diesel::prelude::*;
 
-use super::Closed;
+use super::{Closed, Origin};
 use crate::db::schema::{measurement_batches, measurement_windows};
 use crate::db::{Connection, Timestamp, on_backend};
 use crate::error::Result;
@@ -14,15 +14,14 @@ const REMEMBERED: TimeDelta = TimeDelta::hours(24);
 pub(super) fn note_batch(
     connection: &mut Connection<'_>,
     environment: i64,
-    instance: &str,
-    sequence: u64,
+    origin: &Origin,
     now: DateTime<Utc>,
 ) -> Result<bool> {
     let insert = diesel::insert_into(measurement_batches::table)
         .values((
             measurement_batches::environment_id.eq(environment),
-            measurement_batches::instance.eq(instance),
-            measurement_batches::sequence.eq(i64::try_from(sequence).unwrap_or(i64::MAX)),
+            measurement_batches::instance.eq(&origin.instance),
+            measurement_batches::sequence.eq(i64::try_from(origin.sequence).unwrap_or(i64::MAX)),
             measurement_batches::at.eq(Timestamp(now)),
         ))
         .on_conflict_do_nothing();

@@ -49,7 +49,7 @@ async fn list(Staff(caller): Staff, tokens: web::Data<Tokens>, paging: web::Quer
     responses((status = CREATED, body = CreatedToken)),
 )]
 async fn create(Staff(caller): Staff, tokens: web::Data<Tokens>, body: Json) -> Result<HttpResponse> {
-    let created = tokens.create(&caller, body.read()?).await?;
+    let created = tokens.create(&caller, body.read_with(NewToken::checked)?).await?;
     Ok(tagged(HttpResponse::Created(), created.about.version, &created))
 }
 
@@ -81,7 +81,8 @@ async fn change(
     if_match: IfMatch,
     body: Json,
 ) -> Result<HttpResponse> {
-    let changed = tokens.change(&caller, path.into_inner(), if_match, body.read()?).await?;
+    let change = body.read_with(|change: TokenChange| (change, Vec::new()))?;
+    let changed = tokens.change(&caller, path.into_inner(), if_match, change).await?;
     Ok(tagged(HttpResponse::Ok(), changed.version, &changed))
 }
 

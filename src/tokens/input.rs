@@ -7,7 +7,6 @@ use utoipa::ToSchema;
 use super::origin::{self, Origin};
 use crate::access::{CredentialKind, Role};
 use crate::clock;
-use crate::error::{Error, Result};
 use crate::input::{Faults, Reject};
 use crate::schema::{Key, Time};
 
@@ -86,11 +85,8 @@ impl Kind {
 }
 
 impl NewToken {
-    /// Passes when it has what its kind needs, and nothing that its kind has no use for.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] with every fault.
-    pub(super) fn check(self) -> Result<Self> {
+    /// As it came, and what is wrong with it: it has to have what its kind needs, and nothing that its kind has no use for.
+    pub(super) fn checked(self) -> (Self, Vec<Fault>) {
         let is_service = self.kind == Kind::ServiceToken;
         let mut faults = Vec::new();
         let mut say = |wrong: bool, pointer: &str, message: &str| {
@@ -106,7 +102,7 @@ impl NewToken {
         }
         let stray = self.kind != Kind::ClientKey && !self.allowed_origins.is_empty();
         say(stray, "/allowed_origins", ONLY_CLIENT_KEYS);
-        Error::unless_empty(faults).map(|()| self)
+        (self, faults)
     }
 }
 

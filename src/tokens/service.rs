@@ -1,3 +1,5 @@
+use bellwether_core::Fault;
+
 use super::input::ONLY_CLIENT_KEYS;
 use super::{CreatedToken, Kind, NewToken, Token, TokenChange};
 use crate::access::{self, Access, Caller, Credential, CredentialKind, NewCredential, Role};
@@ -5,6 +7,7 @@ use crate::audit::{self, Entry};
 use crate::clock;
 use crate::db::{Connection, Part, Store};
 use crate::error::{Error, Result};
+use crate::input::Found;
 use crate::projects;
 use crate::version::IfMatch;
 
@@ -53,15 +56,14 @@ impl Tokens {
     ///
     /// # Errors
     /// When the caller is no admin, it lacks what its kind needs, or there is no such environment.
-    pub async fn create(&self, caller: &Caller, new: NewToken) -> Result<CreatedToken> {
+    pub async fn create(&self, caller: &Caller, (new, found): (NewToken, Found)) -> Result<CreatedToken> {
         caller.require(Role::Admin)?;
-        let new = new.check()?;
         if let Some(role) = new.role {
             caller.require(role)?;
         }
         let (caller, access, taken) = (caller.clone(), self.access.clone(), self.access.clone());
         let change = move |c: &mut Connection<'_>| {
-            let new = to_keep(c, new)?;
+            let new = to_keep(c, new, found)?;
             let (credential, secret) = access::create(c, new)?;
             let about = shown(c, &access, &credential)?;
             let changes = audit::whole(None, Some(serde_json::to_value(&about)?));
@@ -76,7 +78,13 @@ impl Tokens {
     ///
     /// # Errors
     /// When the caller is no admin, there is none of that id, its version is another, or it is revoked.
-    pub async fn change(&self, caller: &Caller, id: String, if_match: IfMatch, change: TokenChange) -> Result<Token> {
+    pub async fn change(
+        &self,
+        caller: &Caller,
+        id: String,
+        if_match: IfMatch,
+        (change, mut found): (TokenChange, Found),
+    ) -> Result<Token> {
         caller.require(Role::Admin)?;
         self.write(caller, id, if_match, "token.update", move |token| {
             if token.revoked_at.is_some() {
@@ -84,10 +92,11 @@ impl Tokens {
             }
             if let Some(origins) = change.allowed_origins {
                 if token.kind != CredentialKind::Client && !origins.is_empty() {
-                    return Err(Error::invalid("/allowed_origins", ONLY_CLIENT_KEYS));
+                    found.add([Fault::new("/allowed_origins", ONLY_CLIENT_KEYS)]);
                 }
                 token.allowed_origins = origins;
             }
+            Error::unless_empty(found.into_faults())?;
             token.name = change.name.unwrap_or_else(|| token.name.clone());
             Ok(())
         })
@@ -144,7 +153,18 @@ impl Tokens {
 }
 
 /// What is to be kept of a new token.
-fn to_keep(connection: &mut Connection<'_>, new: NewToken) -> Result<NewCredential> {
+fn to_keep(connection: &mut Connection<'_>, new: NewToken, found: Found) -> Result<NewCredential> {
+    if !found.is_empty() {
+        // Of an environment that is not there everything else is moot. What could not be read of its name is empty.
+        if let (Some(project), Some(environment)) = (&new.project, &new.environment)
+            && new.kind != Kind::ServiceToken
+            && !project.is_empty()
+            && !environment.is_empty()
+        {
+            projects::environment(connection, project, environment)?;
+        }
+        return Err(Error::Invalid(found.into_faults()));
+    }
     let environment = match (new.project, new.environment) {
         (Some(project), Some(environment)) => Some(projects::environment(connection, &project, &environment)?.id()),
         _ => None,

@@ -13,6 +13,7 @@
 
 mod apart;
 mod crash;
+mod events;
 mod fsync;
 mod full_disk;
 mod gone;

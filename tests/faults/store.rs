@@ -382,6 +382,15 @@ impl Database {
         })
     }
 
+    /// Keeps everyone else from writing measurements until the value is dropped.
+    pub(crate) fn hold_measurements(mut self) -> Self {
+        self.measurements.execute(match self.measurements {
+            Handle::Sqlite(_) => "PRAGMA query_only = OFF; BEGIN IMMEDIATE",
+            Handle::Postgres(_) => "BEGIN; LOCK TABLE measurement_windows IN ACCESS EXCLUSIVE MODE",
+        });
+        self
+    }
+
     /// The measurement part.
     pub(crate) fn measurements(&mut self) -> Measurements {
         let (cells, batches): (Vec<WindowRow>, Vec<BatchRow>) = self.measurements.at_once(|c| {

@@ -223,6 +223,32 @@ on_both!(a_running_canary_owns_its_split_and_nothing_else, async |app| {
     app.put(&configured(DEVELOPMENT, FLAG, "/rollout"), &json!({"percentage": 30})).await.expect(200);
 });
 
+on_both!(a_rule_that_a_canary_runs_on_stays, async |app| {
+    let app = app.with_flag(FLAG).await;
+    let rule = json!({"id": "r", "clauses": [], "serve": {"variation": "off"}});
+    let fine = json!({"enabled": true, "off_variation": "off", "rules": [rule], "fallthrough": {"variation": "off"}});
+    app.configure(PRODUCTION, FLAG, &fine).await.expect(200);
+    app.put(&canary(""), &json!({"where": "r"})).await.expect(200);
+    app.post(&canary("/start"), &json!({})).await.expect(200);
+    let before = app.configured(PRODUCTION, FLAG).await;
+    let path = |rest: &str| configured(PRODUCTION, FLAG, rest);
+    let mut without = before["configuration"].clone();
+    without["rules"] = json!([]);
+    for preview in ["", "?preview=true"] {
+        let whole = app.put(&path(preview), &json!({"configuration": without})).any_version();
+        let patch = app.patch(&path(preview), &json!({"configuration": {"rules": null}})).any_version();
+        for answer in [whole.await, patch.await] {
+            let problem = answer.problem(409, "conflict");
+            assert!(problem["detail"].as_str().unwrap().contains("owns this split"), "{problem}");
+        }
+    }
+    app.post(&path("/history/1/restore"), &json!({})).any_version().await.problem(409, "conflict");
+    // What is wrong with the document itself comes first.
+    without["off_variation"] = json!("none");
+    assert_eq!(app.configure(PRODUCTION, FLAG, &without).await.faults(), ["/configuration/off_variation"]);
+    assert_eq!(app.configured(PRODUCTION, FLAG).await, before);
+});
+
 on_both!(a_policy_is_checked_versioned_and_removed, async |app| {
     let app = app.with_flag(FLAG).await;
     app.get(&canary("")).await.problem(404, "not_found");

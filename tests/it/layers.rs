@@ -1,5 +1,7 @@
 //! `E/layers`, and releases that share users out by a layer: over HTTP, by OFREP and by what SDKs evaluate.
 
+mod past;
+
 use std::collections::BTreeSet;
 
 use bellwether_core::window::{CONTROL, TREATMENT};
@@ -214,6 +216,9 @@ on_both!(a_layer_goes_by_one_attribute, async |app| {
     let company = json!({"targetingKey": "u", "company": "acme"});
     let arm = app.post(&configured(PRODUCTION, "canary.a", "/explain"), &json!({"context": company}));
     assert_eq!(arm.await.expect(200)["steps"][1]["key"], "acme");
+    let nobody = app.post(&configured(PRODUCTION, "canary.a", "/explain"), &json!({"context": {"targetingKey": "u"}}));
+    let step = json!({"step": "layer", "inside": null, "bucket_by": "company", "key": null});
+    assert_eq!(nobody.await.expect(200)["steps"][1], step);
 });
 
 on_both!(a_preview_counts_those_who_take_part, async |app| {

@@ -238,6 +238,7 @@ fn sdk() -> Vec<Route> {
         // It asks for a WebSocket.
         Route::new(Method::GET, "/api/v1/stream", Need::ServerKey, 400),
         Route::new(Method::POST, "/api/v1/measurements", Need::ServerKey, 202).body(batch),
+        Route::new(Method::POST, "/api/v1/events", Need::Key, 202).body(json!({"events": []})),
         Route::new(Method::POST, "/ofrep/v1/evaluate/flags/{key}", Need::Key, 200)
             .at("key", "feature.a")
             .body(json!({"context": {"targetingKey": "u"}})),

@@ -86,7 +86,8 @@ impl<'de> Visitor<'de> for ContextSeed<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Context, A::Error> {
-        let mut all = Vec::with_capacity(Context::FEW);
+        let most = self.0.map_or(Context::FEW, |asked| asked.names.len().min(Context::FEW));
+        let mut all = Vec::with_capacity(most);
         while let Some(name) = map.next_key_seed(NameSeed(self.0))? {
             match name {
                 Some(name) => all.push(Held::new((name, map.next_value()?))),

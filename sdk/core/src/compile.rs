@@ -156,9 +156,8 @@ impl<'f> Compiler<'f> {
         let flag = self.flag;
         let (mut keys, mut variations, mut places) = (Keys::default(), Vec::new(), Vec::new());
         for (i, target) in flag.targets.iter().enumerate() {
-            let Some(variation) = self.variation(&format!("/targets/{i}/variation"), &target.variation) else {
-                continue;
-            };
+            // Where it is unknown the keys are checked all the same.
+            let variation = self.variation(&format!("/targets/{i}/variation"), &target.variation).unwrap_or_default();
             for (j, key) in target.keys.iter().enumerate() {
                 if key.len() > limits::TARGETING_KEY_LENGTH || keys.push(key).is_err() {
                     let message = format!("a targeting key has at most {} bytes", limits::TARGETING_KEY_LENGTH);
@@ -189,9 +188,7 @@ impl<'f> Compiler<'f> {
         }
         let mut ids = HashSet::new();
         let rules: &'f [Rule] = &self.flag.rules;
-        if !has_few_patterns(rules.iter().map(|rule| &*rule.clauses), "/rules", &mut self.faults) {
-            return Box::default();
-        }
+        let few = has_few_patterns(rules.iter().map(|rule| &*rule.clauses), "/rules", &mut self.faults);
         rules
             .iter()
             .enumerate()
@@ -202,7 +199,12 @@ impl<'f> Compiler<'f> {
                     self.fault(format!("/rules/{i}/id"), format!("the id `{}` is used twice", rule.id));
                 }
                 let at = format!("/rules/{i}");
-                let tests = Test::compile_all(&rule.clauses, &format!("{at}/clauses"), &mut self.faults);
+                let tests = if few {
+                    Test::compile_all(&rule.clauses, &format!("{at}/clauses"), &mut self.faults)
+                } else {
+                    Test::check_without_patterns(&rule.clauses, &format!("{at}/clauses"), &mut self.faults);
+                    Box::default()
+                };
                 let serve = self.serve(&format!("{at}/serve"), &rule.serve, &rule.id)?;
                 Some(CompiledRule { id: rule.id.as_str().into(), tests, serve })
             })

@@ -29,6 +29,26 @@ impl Test {
         }
         compile(conditions, at, 0, faults)
     }
+
+    /// Adds every fault of conditions that stand at `at`, but for those of their regular expressions.
+    pub(crate) fn check_without_patterns(conditions: &[Condition], at: &str, faults: &mut Vec<Fault>) {
+        let conditions: Vec<_> = conditions.iter().map(without_patterns).collect();
+        Self::compile_all(&conditions, at, faults);
+    }
+}
+
+/// The condition with clauses that hold for whoever has the attribute in place of those with regular expressions.
+fn without_patterns(condition: &Condition) -> Condition {
+    let all = |group: &[Condition]| group.iter().map(without_patterns).collect();
+    match condition {
+        Condition::Clause(clause) if clause.op == Operator::Matches => {
+            Condition::Clause(Clause { op: Operator::Exists, values: Vec::new(), ..clause.clone() })
+        }
+        Condition::Clause(clause) => Condition::Clause(clause.clone()),
+        Condition::All(group) => Condition::All(all(group)),
+        Condition::Any(group) => Condition::Any(all(group)),
+        Condition::None(group) => Condition::None(all(group)),
+    }
 }
 
 fn compile(conditions: &[Condition], at: &str, depth: usize, faults: &mut Vec<Fault>) -> Box<[Test]> {

@@ -11,7 +11,6 @@ use crate::{Assignment, Context, ErrorCode, Evaluation, FALLTHROUGH, Now, Reason
 /// What an explanation calls the places that are neither a rule nor the fallthrough.
 const OFF: &str = "off";
 const TARGETS: &str = "targets";
-const LAYER: &str = "layer";
 
 /// How deep prerequisites of prerequisites, and segments in segments, are followed.
 const DEPTH: u32 = 64;
@@ -217,7 +216,7 @@ impl<'s, 'c, T: Trace> Evaluator<'s, 'c, T> {
         let mut buffer = KeyBuffer::default();
         let key = self.bucketing_key(&layer.by, &mut buffer);
         if key.is_err() {
-            self.trace.unplaced(LAYER, &layer.by);
+            self.trace.no_layer(&layer.by);
         }
         let key = key?;
         let bucket = layer.salt.bucket(key);

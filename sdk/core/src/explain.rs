@@ -313,6 +313,10 @@ impl Trace for Story<'_> {
         self.tell(with(json!({"step": "layer", "inside": inside}), Self::placed(placed)));
     }
 
+    fn no_layer(&mut self, by: &Attribute) {
+        self.tell(json!({"step": "layer", "inside": null, "bucket_by": by.to_string(), "key": null}));
+    }
+
     fn split(&mut self, place: &str, placed: &Placed<'_>, (from, to): (u32, u32), variation: &str) {
         let told = json!({"step": "split", "where": place, "range": [from, to], "variation": variation});
         self.tell(with(told, Self::placed(placed)));

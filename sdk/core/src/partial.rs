@@ -29,6 +29,10 @@ impl Trace for Lacking {
         self.attribute |= outcome == Outcome::Missing;
     }
 
+    fn no_layer(&mut self, by: &Attribute) {
+        self.unplaced("", by);
+    }
+
     fn unplaced(&mut self, _: &str, _: &Attribute) {
         self.key = true;
     }

@@ -138,9 +138,7 @@ impl SegmentEntry {
         if rules.len() > limits::SEGMENT_RULES {
             faults.push(Fault::new("/rules", format!("at most {} rules", limits::SEGMENT_RULES)));
         }
-        if !condition::has_few_patterns(rules.iter().map(|rule| &*rule.clauses), "/rules", &mut faults) {
-            return Err(faults);
-        }
+        let few = condition::has_few_patterns(rules.iter().map(|rule| &*rule.clauses), "/rules", &mut faults);
         let mut ids = std::collections::HashSet::new();
         let mut tests = Vec::with_capacity(rules.len());
         for (at, rule) in rules.iter().enumerate() {
@@ -153,7 +151,12 @@ impl SegmentEntry {
                 let message = "at least one clause is needed: a segment of everyone is none";
                 faults.push(Fault::new(format!("/rules/{at}/clauses"), message));
             }
-            tests.push(Test::compile_all(&rule.clauses, &format!("/rules/{at}/clauses"), &mut faults));
+            let clauses = format!("/rules/{at}/clauses");
+            if few {
+                tests.push(Test::compile_all(&rule.clauses, &clauses, &mut faults));
+            } else {
+                Test::check_without_patterns(&rule.clauses, &clauses, &mut faults);
+            }
         }
         if !faults.is_empty() {
             return Err(faults);

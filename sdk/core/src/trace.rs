@@ -49,6 +49,8 @@ pub(crate) trait Trace {
     fn segment_rule_done(&mut self, _matched: bool) {}
     fn segment_done(&mut self, _why: Membership) {}
     fn layer(&mut self, _placed: &Placed<'_>, _inside: bool) {}
+    /// The context has no key for a layer.
+    fn no_layer(&mut self, _by: &Attribute) {}
     fn split(&mut self, _place: &str, _placed: &Placed<'_>, _range: (u32, u32), _variation: &str) {}
     /// The context has no key for a split.
     fn unplaced(&mut self, _place: &str, _by: &Attribute) {}

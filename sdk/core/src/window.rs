@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use crate::WatchedMetric;
+
 /// The metric of a request's outcome: a ratio of failures.
 pub const REQUEST_ERROR: &str = "request.error";
 /// The metric of a request's latency, in milliseconds.
@@ -111,6 +113,22 @@ pub enum Summary {
     Ratio(Ratio),
     /// Latencies, any number.
     Values(Values),
+}
+
+impl Summary {
+    /// Of a window of `metric` in which nothing has happened yet.
+    #[must_use]
+    pub fn of(metric: &WatchedMetric) -> Self {
+        if metric.is_ratio() { Self::Ratio(Ratio::default()) } else { Self::Values(Values::watching(&metric.limits)) }
+    }
+
+    /// Counts a number: a value, or a trial of a ratio, which is a hit unless it is 0; `label` names the hit.
+    pub fn record(&mut self, number: f64, label: Option<&str>) {
+        match self {
+            Self::Ratio(ratio) => ratio.record(number != 0.0, label),
+            Self::Values(values) => values.record(number),
+        }
+    }
 }
 
 /// Trials and hits.

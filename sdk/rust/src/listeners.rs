@@ -18,7 +18,7 @@ pub struct FlagsChanged {
     pub segments: Vec<String>,
 }
 
-type Listener = Arc<dyn Fn(&FlagsChanged) + Send + Sync>;
+pub(crate) type Listener = Arc<dyn Fn(&FlagsChanged) + Send + Sync>;
 
 #[derive(Default)]
 pub(crate) struct Listeners {
@@ -74,10 +74,15 @@ impl Listeners {
         Subscription { listeners: Arc::downgrade(self), id }
     }
 
-    /// Tells everyone, one after the other.
-    pub(crate) fn tell(&self, before: Option<&State>, after: &State) {
-        // Outside of the lock, as a listener may end its own subscription.
-        let all: Vec<_> = self.lock().all.iter().map(|(_, listener)| Arc::clone(listener)).collect();
+    /// Those who are to hear of what `change` brings into use: who comes later finds it there.
+    pub(crate) fn of_change(&self, change: impl FnOnce()) -> Vec<Listener> {
+        let registered = self.lock();
+        change();
+        registered.all.iter().map(|(_, listener)| Arc::clone(listener)).collect()
+    }
+
+    /// Tells `all`, one after the other. No lock is held, as a listener may end its own subscription.
+    pub(crate) fn tell(all: Vec<Listener>, before: Option<&State>, after: &State) {
         if all.is_empty() {
             return;
         }
@@ -146,9 +151,23 @@ mod tests {
         let one = hear("one");
         let _rude = listeners.add(|_| panic!("a listener's own fault"));
         let _two = hear("two");
-        listeners.tell(None, &state);
+        Listeners::tell(listeners.of_change(|| ()), None, &state);
         drop(one);
-        listeners.tell(Some(&state), &state);
+        Listeners::tell(listeners.of_change(|| ()), Some(&state), &state);
         assert_eq!(*heard.lock().unwrap(), [("one", 1), ("two", 1), ("two", 1)]);
+    }
+
+    #[test]
+    fn who_comes_with_a_change_finds_it_and_does_not_hear_of_it() {
+        let listeners = Arc::<Listeners>::default();
+        let _first = listeners.add(|_| ());
+        let mut late = None;
+        let told = listeners.of_change(|| {
+            let listeners = Arc::clone(&listeners);
+            late = Some(std::thread::spawn(move || listeners.add(|_| ())));
+        });
+        assert_eq!(told.len(), 1);
+        let _late = late.unwrap().join().unwrap();
+        assert_eq!(listeners.of_change(|| ()).len(), 2);
     }
 }

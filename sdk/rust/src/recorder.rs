@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bellwether_core::window::{Ratio, Summary, Values, Window};
+use bellwether_core::window::{Summary, Window};
 use bellwether_core::{Entry, Release, WatchedMetric};
 use chrono::{DateTime, Utc};
 use hashbrown::HashMap;
@@ -69,16 +69,10 @@ impl<'o> Observation<'o> {
     fn add_to(&self, summary: &mut Summary) {
         match (summary, self) {
             (Summary::Ratio(ratio), Self::Outcome { failed, label }) => ratio.record(*failed, Some(bounded(label))),
-            (Summary::Ratio(ratio), Self::Number(number)) => ratio.record(*number != 0.0, None),
-            (Summary::Values(values), Self::Number(number)) => values.record(*number),
+            (summary, Self::Number(number)) => summary.record(*number, None),
             (Summary::Values(_), Self::Outcome { .. }) => {}
         }
     }
-}
-
-/// A window of `metric` in which nothing has happened yet.
-fn empty(metric: &WatchedMetric) -> Summary {
-    if metric.is_ratio() { Summary::Ratio(Ratio::default()) } else { Summary::Values(Values::watching(&metric.limits)) }
 }
 
 /// `label` cut to [`LABEL_LENGTH`] bytes.
@@ -221,7 +215,7 @@ impl Open {
         } else if self.windows >= limit {
             self.dropped += 1;
         } else {
-            let mut summary = empty(watched);
+            let mut summary = Summary::of(watched);
             observation.add_to(&mut summary);
             self.insert(&release.id, arm, metric, seconds, start, summary);
         }

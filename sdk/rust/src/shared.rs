@@ -98,7 +98,7 @@ impl Shared {
             return false;
         }
         let after = Arc::new(InUse::new(Arc::clone(&state), before.as_deref()));
-        self.in_use.store(Some(Arc::clone(&after)));
+        let listeners = self.listeners.of_change(|| self.in_use.store(Some(Arc::clone(&after))));
         if let Some(before) = &before {
             let mut left = self.left();
             let room = LEFT_TALLIES.saturating_sub(left.len());
@@ -106,7 +106,7 @@ impl Shared {
         }
         self.revision.send_replace(Some(state.revision()));
         drop(installing);
-        self.listeners.tell(before.as_ref().map(|before| &**before.state()), &state);
+        Listeners::tell(listeners, before.as_ref().map(|before| &**before.state()), &state);
         true
     }
 

@@ -5,12 +5,11 @@ use serde_json::{Value, json};
 
 use crate::access::{self, Caller, CredentialKind, Role, Secret};
 use crate::app::{App, open_alone};
-use crate::canary::{self, Act, Policy};
+use crate::canary::{self, Act};
 use crate::cli::seed;
 use crate::db::{Connection, DatabaseUrl, Part};
 use crate::error::Result;
 use crate::flags::{LiveEnvironment, Place};
-use crate::input;
 use crate::measurements::Cut;
 use crate::projects::{self, DEFAULT_PROJECT};
 use crate::version::IfMatch;
@@ -68,7 +67,7 @@ impl Plan {
             projects::mark_as_demo(c)?;
             seed::seed(c, &caller)?;
             for (flag, shares) in [(GOOD, &[5, 25][..]), (BAD, &[1, 10, 25, 50])] {
-                canary::configure(c, &caller, &place(flag), None, self.policy(shares)?)?;
+                canary::configure(c, &caller, &place(flag), None, self.policy(shares))?;
             }
             let environment = projects::environment(c, DEFAULT_PROJECT, ENVIRONMENT)?;
             Ok(Prepared {
@@ -80,12 +79,12 @@ impl Plan {
     }
 
     /// The default policy with the given stages, short, and then everyone.
-    fn policy(&self, shares: &[u32]) -> Result<Policy> {
+    fn policy(&self, shares: &[u32]) -> Value {
         let stage =
             |share: &u32| json!({"percentage": share, "minimum_seconds": self.stage, "minimum_samples": SAMPLES});
         let mut stages: Vec<Value> = shares.iter().map(stage).collect();
         stages.push(json!({"percentage": 100}));
-        input::read(json!({"stages": stages, "guards": seed::guards()}))
+        json!({"stages": stages, "guards": seed::guards()})
     }
 
     /// Starts both canaries; since when the bad one fails, if it does: the start of a window.

@@ -76,7 +76,8 @@ async fn bulk(
 ) -> Result<HttpResponse> {
     let confirmed = yes_or_no("/confirm_shrink", query.confirm_shrink.as_deref())?;
     let preview = yes_or_no("/preview", query.preview.as_deref())?;
-    let bulk = body.read_then(BulkInput::checked)?;
+    let (bulk, found) = body.read_with(BulkInput::planned)?;
+    let bulk = bulk.with(found);
     if preview {
         let previews = flags.preview_bulk(&caller, path.into_inner(), bulk).await?;
         return Ok(HttpResponse::Ok().json(Outcome::Previews(previews)));

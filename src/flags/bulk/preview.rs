@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use super::super::forecast::{ByEnvironment, Changing, Together, archived};
 use super::super::store::{self, FlagRecord};
 use super::super::{Configuration, Flags, Preview};
-use super::{Action, Bulk, check_unneeded, find_all, in_use_of, shrinks, used};
+use super::{Action, Bulk, check_unneeded, in_use_of, shrinks, used};
 use crate::access::{Caller, Role};
 use crate::db::{Connection, Part};
 use crate::error::Result;
@@ -42,7 +42,7 @@ struct Outlook {
 impl Bulk {
     fn outlook(&self, connection: &mut Connection<'_>, project: &str, attached: super::Attached) -> Result<Outlook> {
         let project = projects::project(connection, project)?;
-        let flags = find_all(connection, &project, &self.flags, matches!(self.action, Action::Archive))?;
+        let flags = self.find_all(connection, &project)?;
         match &self.action {
             Action::Switch { environment, enabled } => {
                 let environment = projects::environment(connection, &project.key, environment)?;

@@ -1,6 +1,7 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::flags::definition::TAG_LENGTH;
 use crate::input;
 
 fn checked(document: Value) -> Result<Bulk> {

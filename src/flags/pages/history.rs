@@ -56,6 +56,8 @@ pub(super) struct Entry {
     pub actor: String,
     /// Why; may be empty.
     pub reason: String,
+    /// Whom a split was for that a layer limited, in a sentence.
+    pub limit: Option<String>,
     /// With which revision it reached the SDKs.
     pub revision: u64,
     /// What it changed; `None` when the version before is not kept.
@@ -107,6 +109,7 @@ fn entry(version: &Version, current: bool) -> Entry {
         at: Moment::new(version.at, clock::now()),
         actor: version.actor.clone(),
         reason: version.reason.clone(),
+        limit: version.limit.clone(),
         revision: version.revision,
         changes: version.changes.as_ref().map(|changes| Change::all(changes)),
     }

@@ -55,6 +55,15 @@ impl Edit {
         }
     }
 
+    /// What is told in place of an error: what is wrong with what was sent, before it is said that there is no such
+    /// segment.
+    fn instead_of(&self, error: Error) -> Error {
+        match error {
+            Error::NotFound(_) if !self.found.is_empty() => Error::Invalid(self.found.clone().into_faults()),
+            other => other,
+        }
+    }
+
     /// A list becomes these keys, rising.
     pub fn replace(list: KeyList, keys: Keys) -> Self {
         Self::of_list("segment.replace_keys", list, ListChange::Replace(keys))
@@ -265,12 +274,12 @@ impl Segments {
         caller.require(Role::Viewer)?;
         let live = self.flags.live().clone();
         let work = move |c: &mut Connection<'_>| {
-            let base = Base::find(c, &live, &project, &key)?;
+            let base = Base::find(c, &live, &project, &key).map_err(|error| edit.instead_of(error))?;
             if_match.check(base.record.version)?;
             let uses = references::uses(c, &base.project, &key)?;
-            Ok((base, uses))
+            Ok((base, uses, edit))
         };
-        let (base, uses) = self.flags.store.read(Part::Configuration, work).await?;
+        let (base, uses, edit) = self.flags.store.read(Part::Configuration, work).await?;
         let caller = caller.clone();
         let version = base.record.version;
         let prepared = apart(move || change::prepare(&base, &edit, &caller)).await?;
@@ -325,7 +334,8 @@ struct Work {
 impl Work {
     fn base(&self, connection: &mut Connection<'_>) -> Result<Base> {
         let (project, key) = &self.place;
-        let base = Base::find(connection, self.flags.live(), project, key)?;
+        let base = Base::find(connection, self.flags.live(), project, key);
+        let base = base.map_err(|error| self.edit.instead_of(error))?;
         change::authorize(connection, &self.caller, &base.project, key)?;
         self.if_match.check(base.record.version)?;
         Ok(base)

@@ -1,5 +1,7 @@
+use bellwether_core::Release;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use serde::Deserialize;
 
 use super::{ConfigurationRecord, signed, unsigned};
 use crate::db::schema::flag_versions;
@@ -17,6 +19,8 @@ pub(in crate::flags) struct VersionRecord {
     pub(in crate::flags) version: u64,
     pub(in crate::flags) revision: u64,
     pub(in crate::flags) configuration: Configuration,
+    /// The canary or experiment that ran on it.
+    pub(in crate::flags) release: Option<Release>,
     pub(in crate::flags) at: DateTime<Utc>,
     pub(in crate::flags) actor: String,
     pub(in crate::flags) action: String,
@@ -37,13 +41,24 @@ struct Row {
     reason: String,
     request_id: String,
     restored_version: Option<i64>,
+    served: Option<String>,
+}
+
+/// As much of what was served as is no part of the configuration.
+#[derive(Default, Deserialize)]
+struct Served {
+    release: Option<Release>,
 }
 
 fn record(row: Row) -> Result<VersionRecord> {
+    // Nothing is served of an archived flag, on which no release runs; nor is it known of versions of old.
+    let served = row.served.filter(|json| !json.is_empty());
+    let Served { release } = served.as_deref().map(serde_json::from_str).transpose()?.unwrap_or_default();
     Ok(VersionRecord {
         version: unsigned(row.version),
         revision: unsigned(row.revision),
         configuration: serde_json::from_str(&row.configuration)?,
+        release,
         at: row.at.0,
         actor: row.actor,
         action: row.action,

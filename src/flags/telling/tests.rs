@@ -90,6 +90,16 @@ fn each_step_is_a_sentence() {
 }
 
 #[test]
+fn a_layer_has_words() {
+    let words = |step: Value| steps(&[step]).pop().unwrap();
+    let told = words(json!({"step": "layer", "inside": null, "bucket_by": "company", "key": null}));
+    assert_eq!(told.text, "The layer is shared out by company, of which the context has none that can be bucketed");
+    assert_eq!(told.held, Some(false));
+    let told = words(json!({"step": "layer", "inside": false, "key": "u", "salt": "s", "bucket": 7}));
+    assert_eq!(told.text, "u is in bucket 7 of the layer, which is not the release's");
+}
+
+#[test]
 fn every_operator_has_words() {
     for op in Operator::ALL {
         let told = json!({"attribute": "x", "op": op.name(), "values": [1, 2, 3], "found": 1, "outcome": "matched"});

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use bellwether::audit::FieldChange;
 use bellwether::flags::Configuration as Served;
-use bellwether_core::{Keys, Segment, SegmentEntry};
+use bellwether_core::{Keys, Release, Segment, SegmentEntry};
 use serde_json::Value;
 
 use super::ledger::{Ledger, Outcome};
@@ -148,7 +148,8 @@ impl Book {
             assert_eq!(row.version, *version, "the version of {} in {environment}", row.flag_key);
             let definition: bellwether::flags::Definition = serde_json::from_str(&flag.definition).unwrap();
             let served: Served = serde_json::from_str(&row.configuration).unwrap();
-            let view = served.view(&definition.variations).unwrap();
+            let release = row.release_json.as_deref().map(|json| serde_json::from_str::<Release>(json).unwrap());
+            let view = served.view(release.as_ref(), &definition.variations).unwrap();
             assert_eq!(&without_empty(view), &without_empty(told.clone()), "{} in {environment}", row.flag_key);
         }
     }

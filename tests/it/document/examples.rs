@@ -61,6 +61,7 @@ const ROWS: [&[&str]; 5] = [
         "listAudit",
         "getSnapshot",
         "sendMeasurements",
+        "sendEvents",
         "evaluateFlag",
         "evaluateFlags",
         "openStream",

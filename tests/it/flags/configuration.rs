@@ -175,7 +175,7 @@ on_both!(a_merge_patch_changes_what_it_names, async |app| {
         (json!({"configuration": {"enabled": null}}), vec!["/configuration/enabled"]),
         (
             json!({"configuration": {"fallthrough": {"split": {"weights": {"a": 1}}}}}),
-            vec!["/configuration/fallthrough"],
+            vec!["/configuration/fallthrough", "/configuration/fallthrough/split/weights"],
         ),
         (json!({"configuration": {"colour": 1}, "more": 1}), vec!["/configuration/colour", "/more"]),
         (json!([1]), vec![""]),

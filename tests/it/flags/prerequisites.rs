@@ -104,7 +104,18 @@ on_both!(every_operator_is_taken_and_given_back, async |app| {
     let mut pointers = answer.faults();
     pointers.sort();
     let at = |rest: &str| format!("/configuration/rules/0/{rest}");
-    let clauses = ["0/all/0/values", "0/all/1/any", "1/all", "1/attribute", "2", "3/attribute", "3/op", "4/values/0"];
+    let clauses = [
+        "0/all/0/values",
+        "0/all/1/any",
+        "1/all",
+        "1/attribute",
+        "2",
+        "2/all",
+        "2/none",
+        "3/attribute",
+        "3/op",
+        "4/values/0",
+    ];
     let mut expected: Vec<_> = clauses.iter().map(|rest| at(&format!("clauses/{rest}"))).collect();
     expected.push(at("serve/variation"));
     assert_eq!(pointers, expected, "{answer}");

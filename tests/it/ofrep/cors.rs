@@ -127,8 +127,14 @@ on_both!(a_key_may_be_for_every_origin, async |app| {
     }
 });
 
-on_both!(only_ofrep_is_shared, async |app| {
-    client_key(&app, &["*"]).await;
+on_both!(only_what_client_keys_are_for_is_shared, async |app| {
+    let key = client_key(&app, &["*"]).await;
+    let events = "/api/v1/events";
+    assert!(readable(&preflight(&app, events, SHOP).await, SHOP));
+    let sent =
+        app.post(events, &json!({"events": []})).header("origin", SHOP).by_nobody().header("x-api-key", &key).await;
+    sent.expect(202);
+    assert!(readable(&sent, SHOP));
     for path in ["/api/v1/snapshot", "/api/v1/projects", "/ui", "/health", "/openapi.json"] {
         let answer = preflight(&app, path, SHOP).await;
         assert_eq!(answer.header("access-control-allow-origin"), "", "{answer}");

@@ -74,6 +74,30 @@ on_both!(a_version_is_restored_after_a_look_at_what_it_changes, async |app| {
     browser.get(&page(PRODUCTION, "/1/restore")).await.shows(403, "This needs the role operator");
 });
 
+on_both!(a_version_that_a_layer_limited_is_shown_as_such_and_not_restored, async |app| {
+    let app = app.with_flag("feature.a").await;
+    let (canary, stage) = (configured(STAGING, "feature.a", "/canary"), |share: u32| json!({"percentage": share}));
+    let policy = json!({"stages": [stage(20), stage(100)], "layer": {"name": "checkout", "percentage": 30}});
+    app.put(&canary, &policy).await.expect(200);
+    app.post(&format!("{canary}/start"), &json!({})).await.expect(200);
+    app.post(&format!("{canary}/rollback"), &json!({})).await.expect(200);
+    let browser = Browser::logged_in(&app, Role::Editor).await;
+    let named = |name: &str| format!("<span class=\"key\">{name}</span>");
+    let history = browser.get(&page(STAGING, "")).await;
+    let said = format!(
+        "The fallthrough's split is {} 20 %, {} 80 % of the 30 % of layer {}; everyone else gets {}.",
+        named("on"),
+        named("off"),
+        named("checkout"),
+        named("off")
+    );
+    let shown = history.text().replace("&#39;", "'");
+    assert_eq!(shown.matches(&said).count(), 1, "{said} is not in {shown}");
+    let question = browser.get(&page(STAGING, "/2/restore")).await;
+    question.shows(409, "Nothing was changed. Version 2 is from while a release ran on 30 % of layer checkout");
+    assert!(!question.text().contains("type=\"submit\">Restore"), "there is nothing to press");
+});
+
 on_both!(production_wants_the_key_typed, async |app| {
     let app = app.with_flag("feature.a").await;
     app.roll_out(PRODUCTION, "feature.a", 25.0).await;

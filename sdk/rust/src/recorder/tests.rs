@@ -1,4 +1,4 @@
-use bellwether_core::window::{CONTROL, REQUEST_DURATION_MS, REQUEST_ERROR, TREATMENT};
+use bellwether_core::window::{CONTROL, REQUEST_DURATION_MS, REQUEST_ERROR, TREATMENT, Values};
 use bellwether_core::{RawValue, Value};
 use chrono::TimeDelta;
 use proptest::prelude::*;
