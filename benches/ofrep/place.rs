@@ -76,8 +76,25 @@ impl Place {
 
     /// Ends the program and starts it on what it has stored.
     pub(crate) async fn start_again(&mut self) -> anyhow::Result<()> {
-        self.child.kill()?;
+        self.send_signal("KILL")?;
         self.child.wait()?;
+        self.come_back().await
+    }
+
+    /// Sends the program a signal, by its name.
+    pub(crate) fn send_signal(&self, name: &str) -> anyhow::Result<()> {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.id().to_string()]).status()?;
+        ensure!(sent.success(), "SIG{name} was not sent");
+        Ok(())
+    }
+
+    /// Whether the program has ended.
+    pub(crate) fn has_ended(&mut self) -> anyhow::Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
+    /// Starts the program again on what it has stored, after it has ended.
+    pub(crate) async fn come_back(&mut self) -> anyhow::Result<()> {
         self.child = serve(self.address, &self.url, self.arguments)?;
         self.wait().await
     }
@@ -102,9 +119,17 @@ impl Place {
         }
     }
 
-    fn request(&self, method: &'static str, path: &str, body: &Value) -> Request {
+    /// A request with the admin's token.
+    pub(crate) fn request(&self, method: &'static str, path: &str, body: &Value) -> Request {
         let (path, token) = (path.to_owned(), self.token.clone());
         Request { method, path, token, media: "application/json", body: body.to_string() }
+    }
+
+    /// Asks the API for something.
+    pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Value> {
+        let answer = client::exchange(self.address, &self.request("GET", path, &Value::Null)).await?;
+        ensure!(answer.status == 200, "{path}: {}", String::from_utf8_lossy(&answer.body));
+        Ok(serde_json::from_slice(&answer.body)?)
     }
 
     /// Makes a change by the API.

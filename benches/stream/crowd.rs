@@ -113,7 +113,8 @@ pub(crate) fn be(arguments: &[String]) -> anyhow::Result<()> {
     })
 }
 
-fn say(line: &str) -> anyhow::Result<()> {
+/// Writes a line to whoever started this process.
+pub(crate) fn say(line: &str) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}")?;
     Ok(out.flush()?)

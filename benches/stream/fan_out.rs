@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::bare::Bare;
 use super::crowd::{Crowd, Heard, now};
+use super::parts::Totals;
 use super::place::Place;
 use super::report::{FanOut, resident};
 use super::{ARGUMENTS, Plan};
@@ -36,8 +37,11 @@ pub(super) async fn measure(plan: Plan) -> anyhow::Result<FanOut> {
         plain.expect().await?;
         bare.broadcast()?;
         let bare = plain.heard().await?;
+        let totals = Totals::now(&place).await?;
         let (answered, to_last, heard) = change(&place, &mut ours, plan.rounds + round).await?;
+        let parts = totals.since(&place).await?;
         if round > 0 {
+            fan_out.parts.push(parts);
             fan_out.bare.push(bare.spread());
             fan_out.ours.push(heard.spread());
             fan_out.to_last.push(to_last);

@@ -4,9 +4,14 @@ use std::fmt;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
+use super::parts;
 use super::rounds::quantile;
+
+mod storm;
+
+pub(crate) use storm::{Return, Storm};
 
 /// Most of the bare broadcaster's time.
 const SPREAD: f64 = 1.35;
@@ -30,7 +35,9 @@ pub(crate) struct FanOut {
     pub(crate) to_last: Vec<Duration>,
     /// From the request to its answer.
     pub(crate) answered: Vec<Duration>,
-    /// The same with one subscriber.
+    /// The parts of each, in the order of [`parts::NAMES`].
+    pub(crate) parts: Vec<[Duration; parts::NAMES.len()]>,
+    /// From the request to its answer with one subscriber.
     pub(crate) unheard: Vec<Duration>,
     /// For each connection, before the first change and after the last.
     pub(crate) idle_bytes: f64,
@@ -54,6 +61,11 @@ pub(crate) struct Slow {
 pub(crate) struct Report {
     pub(crate) fan_out: FanOut,
     pub(crate) slow: Slow,
+    pub(crate) storm: Storm,
+}
+
+fn verdict(reached: bool) -> &'static str {
+    if reached { "reached" } else { "MISSED" }
 }
 
 fn ms(durations: &[Duration], share: f64) -> f64 {
@@ -66,6 +78,12 @@ impl FanOut {
         let ratio = |(ours, bare): (&Duration, &Duration)| ours.as_secs_f64() / bare.as_secs_f64().max(1e-9);
         quantile(self.ours.iter().zip(&self.bare).map(ratio).collect(), 0.5)
     }
+
+    /// Each part's name, and how long it took each time.
+    fn parts(&self) -> impl Iterator<Item = (&'static str, Vec<Duration>)> {
+        let of = |number| self.parts.iter().filter_map(move |parts| parts.get(number).copied()).collect();
+        parts::NAMES.iter().enumerate().map(move |(number, name)| (*name, of(number)))
+    }
 }
 
 impl Slow {
@@ -76,7 +94,11 @@ impl Slow {
 
 impl Report {
     pub(crate) fn json(&self) -> Value {
-        let Self { fan_out, slow } = self;
+        let Self { fan_out, slow, storm } = self;
+        let part = |(name, took): (&str, Vec<Duration>)| {
+            (name.to_owned(), json!({"p50": ms(&took, 0.5), "p99": ms(&took, 0.99)}))
+        };
+        let parts: Map<_, _> = fan_out.parts().map(part).collect();
         json!({
             "fan_out": {
                 "subscribers": fan_out.subscribers, "bytes": fan_out.bytes, "ratio": fan_out.ratio(), "target": SPREAD,
@@ -86,21 +108,21 @@ impl Report {
             "change": {
                 "to_last_p50": ms(&fan_out.to_last, 0.5), "to_last_p99": ms(&fan_out.to_last, 0.99),
                 "answered_p50": ms(&fan_out.answered, 0.5), "answered_p99": ms(&fan_out.answered, 0.99),
-                "answered_alone_p50": ms(&fan_out.unheard, 0.5),
+                "answered_alone_p50": ms(&fan_out.unheard, 0.5), "parts": parts,
             },
             "slow": {
                 "readers": slow.readers, "stalled": slow.stalled, "bytes": slow.bytes, "ratio": slow.ratio(),
                 "target": BESIDE, "p99_milliseconds": ms(&slow.beside, 0.99),
                 "alone_p99_milliseconds": ms(&slow.alone, 0.99), "more_bytes": slow.more_bytes, "more_target": MORE,
             },
+            "restarts": storm.json(),
         })
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { fan_out, slow } = self;
-        let verdict = |reached: bool| if reached { "reached" } else { "MISSED" };
+        let Self { fan_out, slow, storm } = self;
         let (ratio, kib) = (fan_out.ratio(), 1024.0);
         writeln!(f, "one change of {} bytes to {} subscribers", fan_out.bytes, fan_out.subscribers)?;
         let (ours, bare) = (ms(&fan_out.ours, 0.5), ms(&fan_out.bare, 0.5));
@@ -113,6 +135,10 @@ impl fmt::Display for Report {
         writeln!(f, "  from the request to the last: p50 {}", all(&fan_out.to_last))?;
         writeln!(f, "  from the request to its answer: p50 {}", all(&fan_out.answered))?;
         writeln!(f, "  the same with one subscriber: p50 {}", all(&fan_out.unheard))?;
+        writeln!(f, "  its parts, of a change to all:")?;
+        for (name, took) in fan_out.parts() {
+            writeln!(f, "    {name:9} p50 {:.2} ms, p99 {:.2}", ms(&took, 0.5), ms(&took, 0.99))?;
+        }
         let (idle, used) = (fan_out.idle_bytes, fan_out.used_bytes);
         let reached = verdict(idle <= IDLE);
         writeln!(
@@ -136,7 +162,8 @@ impl fmt::Display for Report {
             "  p99 of the others: {beside:.1} ms, {alone:.1} where all read; ratio {ratio:.2}, target {BESIDE} {reached}"
         )?;
         let (more, target) = (slow.more_bytes / kib / kib, MORE / kib / kib);
-        write!(f, "  memory: {more:.1} MiB more, target {target:.0} {}", verdict(slow.more_bytes <= MORE))
+        writeln!(f, "  memory: {more:.1} MiB more, target {target:.0} {}", verdict(slow.more_bytes <= MORE))?;
+        write!(f, "{storm}")
     }
 }
 

@@ -40,6 +40,7 @@ impl Metrics {
         registry.register_collector(Box::new(Process::started_now()));
         let own = registry.sub_registry_with_prefix("bellwether");
         own.register("build", "This program", Info::new([("version", env!("CARGO_PKG_VERSION"))]));
+        services.flags.live().times().register(own);
         own.register_collector(Box::new(Gauges(services)));
         let traffic = Traffic::new(own);
         Self { registry: Arc::new(registry), traffic }

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use bellwether_core::message::{FromServer, Have};
@@ -13,6 +14,7 @@ use tokio::sync::{Notify, broadcast};
 use super::encoding::Encoded;
 use super::framed::Framed;
 use super::publish::Published;
+use super::times::{ChangePart, ChangeTimes, News};
 use super::{reconcile, segments, store};
 use crate::db::{Connection, Part, Store};
 use crate::error::{Error, Result};
@@ -31,6 +33,7 @@ pub struct Live {
     store: Store,
     environments: Arc<ArcSwap<HashMap<i64, Arc<LiveEnvironment>>>>,
     doubts: Arc<Notify>,
+    times: ChangeTimes,
 }
 
 /// One environment in memory.
@@ -39,8 +42,9 @@ pub struct LiveEnvironment {
     project: String,
     current: ArcSwap<Served>,
     recent: Mutex<VecDeque<Arc<Published>>>,
-    changes: broadcast::Sender<Arc<Published>>,
+    changes: broadcast::Sender<News>,
     evaluations: AtomicU64,
+    times: ChangeTimes,
 }
 
 /// A state and its snapshot, encoded when somebody first asks.
@@ -97,18 +101,20 @@ impl Live {
     /// # Errors
     /// When the store does not answer or a state does not hash as it was saved.
     pub fn load(store: Store) -> Result<Self> {
+        let times = ChangeTimes::default();
         let environments = store.write_now(Part::Configuration, |connection| {
             let mut environments = HashMap::new();
             for project in projects::all(connection)? {
                 let segments = segments::load(connection, project.id, &HashMap::new())?;
                 for environment in projects::environments(connection, &project.key)? {
-                    let environment = load(connection, &environment, segments.clone())?;
+                    let environment = load(connection, &environment, segments.clone(), &times)?;
                     environments.insert(environment.id, Arc::new(environment));
                 }
             }
             Ok(environments)
         })?;
-        Ok(Self { store, environments: Arc::new(ArcSwap::from_pointee(environments)), doubts: Arc::default() })
+        let environments = Arc::new(ArcSwap::from_pointee(environments));
+        Ok(Self { store, environments, doubts: Arc::default(), times })
     }
 
     /// The environment of that id. One that was created since the start is read when it is first asked for.
@@ -122,6 +128,11 @@ impl Live {
         }
         self.reload(id);
         known().ok_or_else(|| Error::NotFound("environment".to_owned()))
+    }
+
+    /// How long the parts of changes take.
+    pub fn times(&self) -> &ChangeTimes {
+        &self.times
     }
 
     /// Every environment in memory, in no particular order.
@@ -195,7 +206,7 @@ impl Live {
         let read = self.store.read_now(Part::Configuration, |connection| {
             let environment = projects::environment_of_id(connection, id)?;
             let segments = segments::load(connection, environment.project_id, &self.segments())?;
-            load(connection, &environment, segments)
+            load(connection, &environment, segments, &self.times)
         });
         let fresh = match read {
             Ok(fresh) => Arc::new(fresh),
@@ -218,7 +229,12 @@ impl Live {
 
 impl LiveEnvironment {
     /// An environment in this state, with the changes that lately led there, the oldest first.
-    pub(crate) fn new(id: i64, project: String, state: State, recent: VecDeque<Arc<Published>>) -> Self {
+    pub(crate) fn new(
+        (id, project): (i64, String),
+        state: State,
+        recent: VecDeque<Arc<Published>>,
+        times: ChangeTimes,
+    ) -> Self {
         Self {
             id,
             project,
@@ -226,6 +242,7 @@ impl LiveEnvironment {
             recent: Mutex::new(recent),
             changes: broadcast::Sender::new(QUEUE),
             evaluations: AtomicU64::new(0),
+            times,
         }
     }
 
@@ -240,7 +257,7 @@ impl LiveEnvironment {
     }
 
     /// Changes from now on. One that lags behind by more than the queue is told so.
-    pub fn subscribe(&self) -> broadcast::Receiver<Arc<Published>> {
+    pub fn subscribe(&self) -> broadcast::Receiver<News> {
         self.changes.subscribe()
     }
 
@@ -267,6 +284,7 @@ impl LiveEnvironment {
     /// # Errors
     /// When it does not lead from the state at hand to the one it announces.
     pub(crate) fn take(&self, published: Arc<Published>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let began = Instant::now();
         let current = self.current.load_full();
         let change = match FromServer::read(published.message.text())? {
             FromServer::Change(change) => change,
@@ -288,8 +306,10 @@ impl LiveEnvironment {
             bytes -= oldest.message.text().len();
         }
         drop(recent);
+        self.times.observe(ChangePart::Serialize, published.written_in);
+        self.times.observe(ChangePart::Compile, began.elapsed());
         // Without subscribers there is nobody to tell.
-        let _ = self.changes.send(published);
+        let _ = self.changes.send(News::from_now(published, self.times.clone()));
         Ok(())
     }
 
@@ -306,7 +326,7 @@ impl LiveEnvironment {
         drop(recent);
         if let Some(last) = last {
             // Without subscribers there is nobody to tell.
-            let _ = self.changes.send(last);
+            let _ = self.changes.send(last.into());
         }
     }
 
@@ -342,6 +362,7 @@ fn load(
     connection: &mut Connection<'_>,
     environment: &Environment,
     segments: Vec<Arc<SegmentEntry>>,
+    times: &ChangeTimes,
 ) -> Result<LiveEnvironment> {
     let records = store::configurations_in(connection, environment.id)?;
     let mut flags = Vec::with_capacity(records.len());
@@ -362,7 +383,8 @@ fn load(
     let state = State::with_segments(snapshot, segments).map_err(Error::internal)?;
     let kept = store::outbox(connection, environment.id, KEPT_BYTES)?;
     let recent = kept.into_iter().map(|kept| published(environment.id, kept)).collect::<Result<_>>()?;
-    Ok(LiveEnvironment::new(environment.id, environment.project.clone(), state, recent))
+    let place = (environment.id, environment.project.clone());
+    Ok(LiveEnvironment::new(place, state, recent, times.clone()))
 }
 
 /// A change that was kept.
@@ -373,6 +395,6 @@ fn published(environment: i64, (revision, message, hash): store::Kept) -> Result
         _ => return Err(Error::internal("the outbox holds something other than a change")),
     };
     let (segments, versions) = (Vec::new(), Vec::new());
-    let message = Framed::new(message)?;
-    Ok(Arc::new(Published { environment, revision, at: None, hash, message, resync, segments, versions }))
+    let (message, written_in) = (Framed::new(message)?, Duration::ZERO);
+    Ok(Arc::new(Published { environment, revision, at: None, hash, message, resync, written_in, segments, versions }))
 }

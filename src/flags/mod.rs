@@ -32,6 +32,7 @@ pub mod share;
 mod staleness;
 mod store;
 pub mod telling;
+mod times;
 
 use std::collections::{HashMap, HashSet};
 
@@ -61,6 +62,7 @@ pub use reconcile::reconcile;
 pub use rollout::{RolloutInput, Wanted};
 pub use service::{FlagFilter, Flags};
 pub use staleness::{FlagState, Staleness};
+pub use times::{ChangeTimes, News};
 
 use crate::clock;
 use crate::db::Connection;

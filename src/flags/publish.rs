@@ -1,6 +1,7 @@
 //! From a saved configuration to a revision that every reader of the environment gets.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bellwether_core::message::ToSdk;
 use bellwether_core::{
@@ -37,6 +38,8 @@ pub struct Published {
     pub message: Framed,
     /// Whether the message only tells readers to fetch the snapshot: the change itself is too long.
     pub resync: bool,
+    /// How long it took to write the message. Of a change that was read back: nothing.
+    pub written_in: Duration,
     /// Segments as they are now, for those who have them in memory. Of a change that was read back: none.
     pub segments: Vec<Arc<SegmentEntry>>,
     /// The flags that have a new version, by their ids, and which. Of a change that was read back: none.
@@ -50,8 +53,9 @@ impl Published {
             return self;
         }
         let (hash, message, versions) = (self.hash.clone(), self.message.clone(), self.versions.clone());
-        let Self { environment, revision, at, resync, .. } = *self;
-        Arc::new(Self { environment, revision, at, hash, message, resync, segments: Vec::new(), versions })
+        let Self { environment, revision, at, resync, written_in, .. } = *self;
+        let segments = Vec::new();
+        Arc::new(Self { environment, revision, at, hash, message, resync, written_in, segments, versions })
     }
 }
 
@@ -168,6 +172,7 @@ pub(super) fn publish_with(
     let flags = flags.iter().map(|object| (ObjectKind::Flag, object));
     let objects = flags.chain(segments.iter().map(|object| (ObjectKind::Segment, object)));
     let hash = state_hash(objects.map(|(kind, (key, version, digest))| (kind, &**key, *version, &**digest)));
+    let writing = Instant::now();
     let mut change = Change::new(from, hash.clone());
     for record in records {
         match &record.served {
@@ -183,21 +188,20 @@ pub(super) fn publish_with(
     if resync {
         message = ToSdk::Resync { revision }.write()?;
     }
+    let message = Framed::new(message)?;
+    let written_in = writing.elapsed();
     projects::set_revision(connection, environment, revision, &hash)?;
-    store::push_outbox(connection, environment, revision, (&message, &hash), revision.saturating_sub(KEPT_CHANGES))?;
+    store::push_outbox(
+        connection,
+        environment,
+        revision,
+        (message.text(), &hash),
+        revision.saturating_sub(KEPT_CHANGES),
+    )?;
     for record in records {
         store::keep_version(connection, record, revision, cause)?;
     }
     let versions = records.iter().map(|record| (record.flag_id, record.version)).collect();
     let (segments, at) = (delta.compiled.clone(), Some(clock::now()));
-    Ok(Arc::new(Published {
-        environment,
-        revision,
-        at,
-        hash,
-        message: Framed::new(message)?,
-        resync,
-        segments,
-        versions,
-    }))
+    Ok(Arc::new(Published { environment, revision, at, hash, message, resync, written_in, segments, versions }))
 }

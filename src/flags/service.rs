@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -11,6 +12,7 @@ use super::publish::Published;
 use super::rollout::Wanted;
 use super::staleness::{FlagState, Judge, Staleness};
 use super::store::{self, FlagRecord};
+use super::times::ChangePart;
 use super::{Configured, FlagView, Live, NewFlag};
 use crate::access::{Caller, Role};
 use crate::db::{Connection, Part, Store};
@@ -53,6 +55,16 @@ pub struct FlagFilter {
 
 type Change<T> = (T, Vec<Arc<Published>>);
 
+/// A change that is about to be committed.
+struct Prepared<T> {
+    outcome: T,
+    published: Vec<Arc<Published>>,
+    /// When its transaction began.
+    begun: Instant,
+    /// When it was all written, but for the commit.
+    done: Instant,
+}
+
 impl Flags {
     /// Over `store`, keeping `live` up to date and so much history. `usage` is told what is evaluated.
     pub fn new(
@@ -91,19 +103,30 @@ impl Flags {
         F: FnOnce(&mut Connection<'_>) -> Result<Change<T>> + Send + 'static,
     {
         let (live, retention) = (self.live.clone(), self.retention);
+        let asked = Instant::now();
         let work = move |c: &mut Connection<'_>| {
+            let begun = Instant::now();
             let (outcome, published) = change(c)?;
             for change in &published {
                 history::forget(c, change, retention)?;
             }
-            Ok((outcome, published))
+            Ok(Prepared { outcome, published, begun, done: Instant::now() })
         };
-        let after = move |(_, published): &Change<T>| live.take(published);
+        let after = move |Prepared { published, begun, done, .. }: &Prepared<T>| {
+            // What changes nothing commits nothing.
+            if !published.is_empty() {
+                let written_in: Duration = published.iter().map(|change| change.written_in).sum();
+                live.times().observe(ChangePart::Wait, *begun - asked);
+                live.times().observe(ChangePart::Prepare, (*done - *begun).saturating_sub(written_in));
+                live.times().observe(ChangePart::Commit, done.elapsed());
+            }
+            live.take(published);
+        };
         let done = self.store.write_then(Part::Configuration, work, after).await;
         if matches!(done, Err(Error::Unavailable(_) | Error::OutcomeUnknown(_))) {
             self.live.doubt();
         }
-        done.map(|(outcome, _)| outcome)
+        done.map(|prepared| prepared.outcome)
     }
 
     /// The flags of a project that pass, by key.

@@ -7,7 +7,7 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::clock;
 use crate::error::Result;
-use crate::flags::{CatchUp, LiveEnvironment, Published};
+use crate::flags::{CatchUp, LiveEnvironment, News};
 
 /// Looks at a connection within which it has to say hello.
 const GREETING_LOOKS: u32 = 2;
@@ -42,7 +42,7 @@ pub(super) enum Input<'i> {
     /// It closed the connection, or that broke.
     Gone,
     /// A change was made, or some were missed; since the connection began.
-    Heard(Result<Arc<Published>, RecvError>),
+    Heard(Result<News, RecvError>),
     /// Some time has passed: is the key still good?
     Look {
         /// Whether it is.
@@ -72,7 +72,7 @@ pub(super) enum Step {
 /// A text frame: a change is shared by all subscribers, anything else is this one's own.
 #[derive(Debug)]
 pub(super) enum Frame {
-    Change(Arc<Published>),
+    Change(News),
     Own(String),
 }
 
@@ -152,14 +152,16 @@ impl Conversation {
         };
         let mut steps = vec![Step::Join(hello), own(&ToSdk::Ready(&ready))?];
         match missed {
-            CatchUp::Changes(changes) => steps.extend(changes.into_iter().map(Frame::Change).map(Step::Send)),
+            CatchUp::Changes(changes) => {
+                steps.extend(changes.into_iter().map(|change| Step::Send(Frame::Change(change.into()))))
+            }
             CatchUp::Resync => steps.push(own(&ToSdk::Resync { revision: state.revision() })?),
         }
         self.sent = Some(state.revision());
         Ok(steps)
     }
 
-    fn hear(&mut self, heard: Result<Arc<Published>, RecvError>) -> Result<Vec<Step>> {
+    fn hear(&mut self, heard: Result<News, RecvError>) -> Result<Vec<Step>> {
         // The answer to the hello will hold it.
         let Some(sent) = &mut self.sent else { return Ok(Vec::new()) };
         match heard {

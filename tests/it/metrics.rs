@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::harness::{Answer, DEVELOPMENT, FLAGS, TestApp, on_both};
+use crate::harness::{Answer, DEVELOPMENT, FLAGS, PRODUCTION, TestApp, flag, on_both};
 
 const EVALUATIONS: &str = "bellwether_flag_evaluations_total{project=\"default\",environment=\"development\"}";
 
@@ -74,4 +74,30 @@ on_both!(an_address_of_its_own_takes_no_credential, async |app| {
         app.get_openly(path).await.await.problem(404, "not_found");
     }
     app.get("/metrics").by_nobody().await.problem(401, "unauthenticated");
+});
+
+const PARTS: [&str; 6] = ["wait", "prepare", "serialize", "commit", "compile", "fan_out"];
+
+/// How many parts of changes were timed, and how many seconds they took.
+fn parts(answer: &Answer) -> Vec<(f64, f64)> {
+    let figure = |part: &str, figure: &str| {
+        let metric = format!("bellwether_change_seconds_{figure}{{part=\"{part}\"}}");
+        value(answer, &metric).unwrap_or_else(|| panic!("no {metric}"))
+    };
+    PARTS.iter().map(|part| (figure(part, "count"), figure(part, "sum"))).collect()
+}
+
+on_both!(the_parts_of_each_change_are_timed, async |app| {
+    assert_eq!(parts(&metrics(&app).await), [(0.0, 0.0); PARTS.len()], "there before the first change");
+    let app = app.with_flag("feature.a").await;
+    let before = parts(&metrics(&app).await);
+    app.roll_out(PRODUCTION, "feature.a", 10.0).await;
+    // What changes nothing, and what no SDK sees, is none.
+    app.roll_out(PRODUCTION, "feature.a", 10.0).await;
+    app.patch(&flag("feature.a"), &json!({"name": "no SDK sees it"})).any_version().await.expect(200);
+    let after = parts(&metrics(&app).await);
+    for ((part, before), after) in PARTS.iter().zip(before).zip(after) {
+        assert_eq!(after.0, before.0 + 1.0, "{part}");
+        assert!(after.1 >= before.1, "{part}");
+    }
 });

@@ -75,6 +75,7 @@ mod tests {
     use rand::rngs::StdRng;
 
     use super::*;
+    use crate::builder::RECONNECT_WITHIN;
 
     const S: Duration = Duration::from_secs(1);
 
@@ -119,5 +120,45 @@ mod tests {
         let drained: Vec<_> =
             (0..1_000).map(|_| Backoff::new(S).next(Cause::Drained(S * 60), &mut random).as_secs()).collect();
         assert!(drained.iter().filter(|wait| **wait >= 30).count() > 400, "a drain spreads over its hint");
+    }
+
+    /// The most of these times that lie within one second, of whatever beginning.
+    fn most_in_a_second(mut times: Vec<Duration>) -> usize {
+        times.sort_unstable();
+        let mut from = 0;
+        let within = times.iter().enumerate().map(|(number, at)| {
+            while times[from] + S <= *at {
+                from += 1;
+            }
+            number + 1 - from
+        });
+        within.max().unwrap_or_default()
+    }
+
+    /// The spread over the first seconds is about 1,000 a second; those who failed while the server was away add up to 50
+    /// a second for each second of that. The bound is ten standard deviations above both together.
+    #[test]
+    fn ten_thousand_that_lose_their_server_for_three_seconds_come_back_in_order() {
+        let away = S * 3;
+        for seed in 0..5 {
+            // Broken connections, and a server that says good-bye.
+            for first in [Cause::Failure, Cause::Drained(S * 10)] {
+                let mut random = StdRng::seed_from_u64(seed);
+                let (mut attempts, mut last) = (Vec::new(), Duration::ZERO);
+                for _ in 0..10_000 {
+                    let mut backoff = Backoff::new(RECONNECT_WITHIN);
+                    let mut at = backoff.next(first, &mut random);
+                    attempts.push(at);
+                    while at < away {
+                        at += backoff.next(Cause::Failure, &mut random);
+                        attempts.push(at);
+                    }
+                    last = last.max(at);
+                }
+                let most = most_in_a_second(attempts);
+                assert!(most <= 1_500, "{most} attempts within a second, with seed {seed} after {first:?}");
+                assert!(last <= S * 60, "the last is back after {last:?}, with seed {seed}");
+            }
+        }
     }
 }

@@ -18,7 +18,7 @@ use crate::shared::Identity;
 /// Longest name of an application or instance, in bytes.
 const NAME_LENGTH: usize = 256;
 /// What the first reconnection is spread over, unless set.
-const RECONNECT_WITHIN: Duration = Duration::from_secs(10);
+pub(crate) const RECONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// How often flags are polled, unless set.
 const POLL_EVERY: Duration = Duration::from_secs(30);
 /// The least time between two polls.

@@ -54,6 +54,8 @@ pub(crate) struct Sender {
     backoff: Backoff,
     plan: Option<Plan>,
     retry_at: Instant,
+    /// How much later than that is soon enough for what is not about windows.
+    leisure: Duration,
     report_at: Instant,
     /// Reports until the next one that tells everything.
     until_full: u32,
@@ -80,6 +82,7 @@ impl Sender {
             backoff: Backoff::new(RETRY),
             plan: None,
             retry_at: clock::moment(),
+            leisure: Duration::ZERO,
             // Instances that start together do not report together.
             report_at: clock::moment() + REPORT_EVERY.mul_f64(rand::random()),
             until_full: rand::random_range(0..FULL_EVERY),
@@ -122,7 +125,7 @@ impl Sender {
                     self.until_full = self.until_full.checked_sub(1).unwrap_or(FULL_EVERY - 1);
                     self.report(self.until_full == 0);
                 }
-                () = sleep_until(self.retry_at), if self.outbox.first().is_some() => {
+                () = sleep_until(self.attempt_at()), if self.outbox.first().is_some() => {
                     self.attempt().await;
                 }
             }
@@ -187,10 +190,17 @@ impl Sender {
         while self.outbox.first().is_some() && self.attempt().await {}
     }
 
+    /// When the first batch is tried. Windows are wanted soon; all else can wait, so that clients that have lost their
+    /// server do not hold up those that come back.
+    fn attempt_at(&self) -> Instant {
+        if self.outbox.windows() > 0 { self.retry_at } else { self.retry_at + self.leisure }
+    }
+
     /// Tries to send the first batch; `false` when the next attempt has to wait.
     async fn attempt(&mut self) -> bool {
         let Some(parcel) = self.outbox.first() else { return true };
         let windows = parcel.windows;
+        tracing::trace!(windows, "measurements are being sent");
         match post(&self.endpoint, parcel).await {
             Ok(late) => {
                 if late > 0 {
@@ -200,18 +210,21 @@ impl Sender {
                     tracing::info!("measurements are sent again");
                 }
                 self.backoff.reset();
+                self.leisure = Duration::ZERO;
                 self.outbox.pop();
                 true
             }
             Err(error) if error.is_final() => {
                 tracing::error!(%error, windows, "the server refuses measurements; they are lost");
                 self.backoff.reset();
+                self.leisure = Duration::ZERO;
                 self.outbox.pop();
                 true
             }
             Err(error) => {
                 let wait = self.backoff.next(error.cause(), &mut rand::rng());
                 self.retry_at = clock::moment() + wait;
+                self.leisure = REPORT_EVERY.mul_f64(rand::random());
                 if self.trouble.begins(&error) {
                     tracing::warn!(%error, retry_in = ?wait, "measurements can't be sent");
                 } else {

@@ -52,6 +52,7 @@ pub(crate) async fn fetch(
     last: Option<&Tagged>,
     state: Option<&Arc<State>>,
 ) -> Result<Option<Tagged>, FetchError> {
+    tracing::trace!("the snapshot is being fetched");
     let mut request = endpoint.http.get(endpoint.snapshot.clone()).timeout(FETCH);
     if let Some(tag) = last.and_then(|last| last.tag_of(state)) {
         request = request.header(IF_NONE_MATCH, tag);

@@ -229,6 +229,7 @@ impl Stream {
 }
 
 async fn connect(endpoint: &Endpoint) -> Result<Socket, Failure> {
+    tracing::trace!("the flag stream is being opened");
     let mut request = endpoint.stream.as_str().into_client_request().map_err(failure)?;
     let headers = request.headers_mut();
     headers.insert(AUTHORIZATION, endpoint.authorization.clone());

@@ -1,4 +1,5 @@
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use bellwether_core::message::FromServer;
 use bellwether_core::{Change, Flag, RawValue, Snapshot, State};
@@ -8,7 +9,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::TryRecvError;
 
 use super::*;
-use crate::flags::Framed;
+use crate::flags::{ChangeTimes, Framed, Published};
 
 /// More changes than a subscriber may fall behind.
 const MANY: u64 = 300;
@@ -28,7 +29,7 @@ fn state(revision: u64) -> State {
 }
 
 fn environment() -> Arc<LiveEnvironment> {
-    Arc::new(LiveEnvironment::new(1, "default".to_owned(), state(1), VecDeque::new()))
+    Arc::new(LiveEnvironment::new((1, "default".to_owned()), state(1), VecDeque::new(), ChangeTimes::default()))
 }
 
 /// Makes the next change.
@@ -39,7 +40,9 @@ fn change(environment: &LiveEnvironment) {
     change.flags = vec![RawValue::from_string(serde_json::to_string(&flag(revision)).unwrap()).unwrap()];
     let message = Framed::new(ToSdk::Change(&change).write().unwrap()).unwrap();
     let (segments, versions) = (Vec::new(), Vec::new());
-    let published = Published { environment: 1, revision, at: None, hash, message, resync: false, segments, versions };
+    let (resync, written_in) = (false, Duration::ZERO);
+    let published =
+        Published { environment: 1, revision, at: None, hash, message, resync, written_in, segments, versions };
     environment.take(Arc::new(published)).unwrap();
 }
 
@@ -171,7 +174,7 @@ fn two_pings_may_go_unanswered() {
 }
 
 /// What the subscription gives now, if anything.
-fn heard(changes: &mut Receiver<Arc<Published>>) -> Option<Result<Arc<Published>, RecvError>> {
+fn heard(changes: &mut Receiver<News>) -> Option<Result<News, RecvError>> {
     match changes.try_recv() {
         Ok(change) => Some(Ok(change)),
         Err(TryRecvError::Lagged(missed)) => Some(Err(RecvError::Lagged(missed))),
