@@ -107,7 +107,8 @@ on_both!(a_report_that_can_not_be_is_refused, async |app| {
         {"flag": "f", "variation": "on", "count": 1, "last": "yesterday", "more": 1},
     ]);
     let refused = send(&app, &batch("i", 1, &json!({"evaluations": evaluations}))).await;
-    assert_eq!(refused.faults(), ["/evaluations/0/count", "/evaluations/1/last", "/evaluations/1/more"]);
+    let expected = ["/evaluations/0/count", "/evaluations/0/last", "/evaluations/1/last", "/evaluations/1/more"];
+    assert_eq!(refused.faults(), expected, "of a shape or of a meaning, each is told");
     let body = json!({
         "evaluations": [{"flag": "f", "variation": "on", "count": 1, "last": late}],
         "exposures": [{"release": "r", "arm": "a", "unit": "u".repeat(1_001), "at": late}],
