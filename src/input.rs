@@ -54,7 +54,7 @@ pub fn read<T: Deserr<Faults>>(document: Value) -> Result<T> {
 
 /// Reads `document` as a `T` and makes something of it. Members and elements that can't be read do not hide what else is
 /// wrong: the rest is looked at without them, for which `make` may be called twice, once with each of what may stand in
-/// for them (see [`rest`]).
+/// for them.
 ///
 /// # Errors
 /// As [`read`], together with the faults that `make` finds.

@@ -12,7 +12,7 @@ use super::{Act, Canaries, Policy};
 use crate::error::{Error, Result};
 use crate::flags::{Place, reason_fault};
 use crate::http::problem::Problem;
-use crate::http::{Json, Page, Paging, caller::Staff, tagged};
+use crate::http::{Json, NoParameters, Page, Paging, caller::Staff, tagged};
 use crate::input::Faults;
 use crate::version::{IfMatch, RequiredIfMatch};
 
@@ -102,6 +102,7 @@ async fn get(Staff(caller): Staff, canaries: web::Data<Canaries>, path: web::Pat
 )]
 async fn put(
     Staff(caller): Staff,
+    _: web::Query<NoParameters>,
     canaries: web::Data<Canaries>,
     path: web::Path<Place>,
     if_match: IfMatch,
@@ -121,6 +122,7 @@ async fn put(
 )]
 async fn delete(
     Staff(caller): Staff,
+    _: web::Query<NoParameters>,
     canaries: web::Data<Canaries>,
     path: web::Path<Place>,
     if_match: IfMatch,
@@ -142,6 +144,7 @@ macro_rules! acts {
         )]
         async fn $name(
             Staff(caller): Staff,
+            _: web::Query<NoParameters>,
             canaries: web::Data<Canaries>,
             path: web::Path<Place>,
             if_match: IfMatch,

@@ -24,7 +24,7 @@ use std::fmt::Display;
 
 use actix_web::http::header;
 use actix_web::{HttpResponse, HttpResponseBuilder};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use body::{BodyLimit, Json, JsonText};
 pub use form::Form;
@@ -45,6 +45,12 @@ pub fn yes_or_no(pointer: &str, value: Option<&str>) -> Result<bool> {
         Some(_) => Err(Error::invalid(pointer, "is `true` or `false`")),
     }
 }
+
+/// The query of a change that takes no parameters: one that is there for other changes, such as `preview`, must not be passed
+/// over.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NoParameters {}
 
 /// An object as JSON, with its version as the `ETag`.
 pub fn tagged(mut response: HttpResponseBuilder, version: impl Display, object: &impl Serialize) -> HttpResponse {

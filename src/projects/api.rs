@@ -5,7 +5,7 @@ use utoipa::OpenApi;
 
 use super::{Environment, EnvironmentChange, NewProject, Project, ProjectChange, Projects};
 use crate::error::Result;
-use crate::http::{Json, Page, Paging, caller::Staff, tagged};
+use crate::http::{Json, NoParameters, Page, Paging, caller::Staff, tagged};
 use crate::version::IfMatch;
 
 /// The routes under `/api/v1`, but for `P/environments`: making one lays out every flag in it.
@@ -48,7 +48,12 @@ async fn list(Staff(caller): Staff, projects: web::Data<Projects>, paging: web::
     request_body(content = NewProject, example = json!({"key": "shop", "name": "Shop", "description": "The web shop"})),
     responses((status = CREATED, body = Project)),
 )]
-async fn create(Staff(caller): Staff, projects: web::Data<Projects>, body: Json) -> Result<HttpResponse> {
+async fn create(
+    Staff(caller): Staff,
+    _: web::Query<NoParameters>,
+    projects: web::Data<Projects>,
+    body: Json,
+) -> Result<HttpResponse> {
     let created = projects.create(&caller, body.read()?).await?;
     Ok(tagged(HttpResponse::Created(), created.version, &created))
 }
@@ -76,6 +81,7 @@ async fn get(Staff(caller): Staff, projects: web::Data<Projects>, path: web::Pat
 )]
 async fn change(
     Staff(caller): Staff,
+    _: web::Query<NoParameters>,
     projects: web::Data<Projects>,
     path: web::Path<String>,
     if_match: IfMatch,
@@ -95,6 +101,7 @@ async fn change(
 )]
 async fn delete(
     Staff(caller): Staff,
+    _: web::Query<NoParameters>,
     projects: web::Data<Projects>,
     path: web::Path<String>,
     if_match: IfMatch,
@@ -131,6 +138,7 @@ async fn environment(
 )]
 async fn change_environment(
     Staff(caller): Staff,
+    _: web::Query<NoParameters>,
     projects: web::Data<Projects>,
     path: web::Path<(String, String)>,
     if_match: IfMatch,
@@ -151,6 +159,7 @@ async fn change_environment(
 )]
 async fn delete_environment(
     Staff(caller): Staff,
+    _: web::Query<NoParameters>,
     projects: web::Data<Projects>,
     path: web::Path<(String, String)>,
     if_match: IfMatch,

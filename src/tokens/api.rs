@@ -5,7 +5,7 @@ use utoipa::OpenApi;
 
 use super::{CreatedToken, NewToken, Token, TokenChange, Tokens};
 use crate::error::Result;
-use crate::http::{Json, Page, Paging, caller::Staff, tagged};
+use crate::http::{Json, NoParameters, Page, Paging, caller::Staff, tagged};
 use crate::version::IfMatch;
 
 /// The routes under `/api/v1`.
@@ -48,7 +48,12 @@ async fn list(Staff(caller): Staff, tokens: web::Data<Tokens>, paging: web::Quer
     )),
     responses((status = CREATED, body = CreatedToken)),
 )]
-async fn create(Staff(caller): Staff, tokens: web::Data<Tokens>, body: Json) -> Result<HttpResponse> {
+async fn create(
+    Staff(caller): Staff,
+    _: web::Query<NoParameters>,
+    tokens: web::Data<Tokens>,
+    body: Json,
+) -> Result<HttpResponse> {
     let created = tokens.create(&caller, body.read_with(NewToken::checked)?).await?;
     Ok(tagged(HttpResponse::Created(), created.about.version, &created))
 }
@@ -76,6 +81,7 @@ async fn get(Staff(caller): Staff, tokens: web::Data<Tokens>, path: web::Path<St
 )]
 async fn change(
     Staff(caller): Staff,
+    _: web::Query<NoParameters>,
     tokens: web::Data<Tokens>,
     path: web::Path<String>,
     if_match: IfMatch,
@@ -96,6 +102,7 @@ async fn change(
 )]
 async fn revoke(
     Staff(caller): Staff,
+    _: web::Query<NoParameters>,
     tokens: web::Data<Tokens>,
     path: web::Path<String>,
     if_match: IfMatch,

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::harness::{DEVELOPMENT, FLAGS, TestApp, configured, flag, on_both, within};
+use crate::harness::{DEVELOPMENT, FLAGS, PRODUCTION, TestApp, configured, flag, on_both, within};
 
 const MIB: usize = 1 << 20;
 
@@ -293,4 +293,19 @@ on_both!(a_head_without_a_body_is_not_offered, async |app| {
         assert_eq!(answer.status, 405, "{answer}");
         assert!(answer.header("allow").split(',').any(|method| method.trim() == "GET"), "{answer}");
     }
+});
+
+on_both!(a_parameter_for_another_change_is_not_passed_over, async |app| {
+    let app = app.with_flag("canary.a").await;
+    let canary = configured(PRODUCTION, "canary.a", "/canary");
+    app.put(&canary, &json!({})).await.expect(200);
+    for act in ["start", "advance", "pause", "resume", "rollback", "promote"] {
+        app.post(&format!("{canary}/{act}?preview=true"), &json!({})).await.problem(400, "malformed");
+    }
+    app.put(&format!("{canary}?preview=true"), &json!({})).any_version().await.problem(400, "malformed");
+    app.delete(&format!("{canary}?preview=true")).any_version().await.problem(400, "malformed");
+    assert_eq!(app.get(&canary).await.expect(200)["state"], "draft");
+    app.delete("/api/v1/projects/default?preview=true").any_version().await.problem(400, "malformed");
+    app.post(&format!("{FLAGS}?preview=true"), &json!({"key": "b", "type": "boolean"})).await.problem(400, "malformed");
+    app.get(&format!("{FLAGS}/b")).await.problem(404, "not_found");
 });

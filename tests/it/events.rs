@@ -110,6 +110,15 @@ on_both!(what_belongs_to_no_release_is_told, async |app| {
     }
     app.post(&configured(PRODUCTION, "canary.a", "/canary/rollback"), &json!({})).await.expect(200);
     assert_eq!(send(&app, &batch).await.expect(202), receipt(0, 0, 5));
+
+    // Nor does it take a service's number.
+    let numbered = json!({"instance": "checkout", "sequence": 1, "events": []});
+    for key in [&app.keys(PRODUCTION).client, &app.keys(PRODUCTION).client, &app.keys(PRODUCTION).server] {
+        assert_eq!(send(&app, &numbered).by(key).await.expect(202), receipt(0, 0, 0));
+    }
+    let windows = json!({"instance": "checkout", "application": "a", "sequence": 1, "windows": []});
+    let counted = app.post("/api/v1/measurements", &windows).by(&app.keys(PRODUCTION).server).await;
+    assert_eq!(counted.expect(202)["duplicate"], true, "an instance has one row of numbers");
 });
 
 on_both!(every_fault_is_named_and_nothing_counted, async |app| {
@@ -120,9 +129,14 @@ on_both!(every_fault_is_named_and_nothing_counted, async |app| {
         event[name] = value;
         event
     };
-    let events = [fine.clone(), with("value", json!("1")), with("at", json!("soon")), with("metric", json!(""))];
+    let mut nobody = with("context", json!(-1));
+    nobody["label"] = json!("x".repeat(201));
+    nobody["at"] = json!("2100-01-01T00:00:00Z");
+    let events =
+        [fine.clone(), with("value", json!("1")), with("at", json!("soon")), with("metric", json!("")), nobody];
     let batch = json!({"instance": "i", "sequence": 1, "events": events, "more": 1});
-    assert_eq!(send(&app, &batch).await.faults(), ["/events/1/value", "/events/2/at", "/events/3/metric", "/more"]);
+    let expected = ["/events/1/value", "/events/2/at", "/events/3/metric", "/events/4/at", "/events/4/context"];
+    assert_eq!(send(&app, &batch).await.faults(), [&expected[..], &["/events/4/label", "/more"]].concat());
     let fine = json!({"instance": "i", "sequence": 1, "events": [fine]});
     assert_eq!(send(&app, &fine).await.expect(202), receipt(1, 0, 0), "the number was not used up");
 

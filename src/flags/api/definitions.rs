@@ -10,7 +10,7 @@ use utoipa::{IntoParams, OpenApi, ToSchema};
 use super::configurations::Query as Previewed;
 use crate::error::{Error, Result};
 use crate::flags::{ByEnvironment, FlagFilter, FlagState, FlagView, Flags, Kind, Link, NewFlag};
-use crate::http::{Json, Page, Paging, caller::Staff, tagged, yes_or_no};
+use crate::http::{Json, NoParameters, Page, Paging, caller::Staff, tagged, yes_or_no};
 use crate::projects::{Environment, NewEnvironment, Projects};
 use crate::version::{IfMatch, RequiredIfMatch};
 
@@ -179,6 +179,7 @@ async fn list(
 )]
 async fn create(
     Staff(caller): Staff,
+    _: web::Query<NoParameters>,
     flags: web::Data<Flags>,
     path: web::Path<String>,
     body: Json,
@@ -298,6 +299,7 @@ async fn environments(
 )]
 async fn create_environment(
     Staff(caller): Staff,
+    _: web::Query<NoParameters>,
     flags: web::Data<Flags>,
     path: web::Path<String>,
     body: Json,

@@ -12,7 +12,7 @@ use super::sums::{Event, Sums};
 use super::{Against, EVENTS, FLAGS, Gathered};
 use crate::clock;
 use crate::error::{Error, Result};
-use crate::input::{Faults, Reject};
+use crate::input::{Faults, Members, Reject};
 use crate::schema::{Key, Time};
 
 /// `POST /api/v1/events`.
@@ -41,7 +41,7 @@ pub struct EventsInput {
 #[schema(as = Event)]
 struct EventInput {
     /// Whom it happened to: what the flags were evaluated for.
-    #[deserr(try_from(Value) = attributes -> Reject)]
+    #[deserr(try_from(Members<Value>) = attributes -> Reject)]
     #[schema(value_type = HashMap<String, Value>)]
     context: Context,
     /// `request.error`, `request.duration_ms`, or a name of the application's own.
@@ -71,8 +71,9 @@ fn moment(text: Option<String>) -> Result<Option<DateTime<Utc>>, Reject> {
     text.map(time).transpose()
 }
 
-fn attributes(value: Value) -> Result<Context, Reject> {
-    Context::deserialize(value).map_err(|_| Reject("is an object of attributes".to_owned()))
+fn attributes(members: Members<Value>) -> Result<Context, Reject> {
+    let members = Value::Object(members.0.into_iter().collect());
+    Context::deserialize(members).map_err(|_| Reject("is an object of attributes".to_owned()))
 }
 
 impl EventsInput {

@@ -9,7 +9,7 @@ use utoipa::{IntoParams, OpenApi, ToSchema};
 
 use super::{Edit, NewSegment, Preview, SegmentInput, SegmentView, Segments};
 use crate::error::Result;
-use crate::http::{Json, Page, Paging, caller::Staff, tagged, yes_or_no};
+use crate::http::{Json, NoParameters, Page, Paging, caller::Staff, tagged, yes_or_no};
 use crate::version::{IfMatch, RequiredIfMatch};
 
 const ALL: &str = "/projects/{project}/segments";
@@ -87,6 +87,7 @@ async fn list(
 )]
 async fn create(
     Staff(caller): Staff,
+    _: web::Query<NoParameters>,
     segments: web::Data<Segments>,
     path: web::Path<String>,
     body: Json,
