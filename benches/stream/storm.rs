@@ -28,6 +28,8 @@ const CHANGES: usize = 25;
 const TOLD: usize = 10;
 /// How long to wait before a process is looked at again.
 const LOOK: Duration = Duration::from_millis(5);
+/// Longest wait for all to have the last change.
+const SETTLED: Duration = Duration::from_secs(60);
 const FLAG: &str = "/api/v1/projects/default/environments/production/flags/feature.00000";
 /// The same flag where no client is.
 const UNHEARD: &str = "/api/v1/projects/default/environments/development/flags/feature.00000";
@@ -94,17 +96,24 @@ async fn restart(place: &mut Place, all: &mut [Sdks], signal: &'static str, plan
     result.refused = failures.filter(|(why, _)| why.contains("503")).map(|(_, count)| count).sum();
     result.last = up.last().copied().unwrap_or(lost).saturating_sub(back);
     result.half = up.get(up.len() / 2).copied().unwrap_or(lost).saturating_sub(back);
-    // What reaches all of them shows that they are all there.
-    let told = caught_up(place).await?;
-    let counts = ["/connected", "/applied"].map(|pointer| told.pointer(pointer).and_then(Value::as_u64));
-    ensure!(counts == [Some(plan.clients as u64); 2], "connected and with the last change: {counts:?}");
+    caught_up(place, plan.clients as u64).await?;
+    result.settled = now().saturating_sub(back);
     Ok(result)
 }
 
-/// Makes a change and waits until every client has it.
-async fn caught_up(place: &Place) -> anyhow::Result<Value> {
+/// Makes a change and waits until every client is there and has it: some may have lost their connection once more.
+async fn caught_up(place: &Place, clients: u64) -> anyhow::Result<()> {
     place.change("PUT", &format!("{FLAG}/rollout"), &json!({"percentage": 77})).await?;
-    place.get("/api/v1/projects/default/environments/production/propagation?wait=60s").await
+    let asked = Instant::now();
+    loop {
+        let told = place.get("/api/v1/projects/default/environments/production/propagation?wait=60s").await?;
+        let counts = ["/connected", "/applied"].map(|pointer| told.pointer(pointer).and_then(Value::as_u64));
+        if counts == [Some(clients); 2] {
+            return Ok(());
+        }
+        ensure!(asked.elapsed() < SETTLED, "connected and with the last change: {counts:?}");
+        sleep(LOOK).await;
+    }
 }
 
 /// Asks for this and that until told to stop.
