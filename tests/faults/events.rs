@@ -17,12 +17,17 @@ const KILLS: u64 = 8;
 /// Events of a batch.
 const BATCH: u64 = 1_000;
 
-/// A flag with a canary that takes part in for all users.
-async fn start_canary(server: &Server) {
+/// A server, with a flag whose canary is in its first stage.
+async fn begun(backend: Backend) -> (Site, Post, Server) {
+    let site = Site::new(backend).await;
+    let post = Post::of(&site);
+    let mut server = post.start(&site);
+    server.ready().await;
     server.call(Method::POST, FLAGS).json(&json!({"key": "flag", "type": "boolean"})).await.expect(201);
     let canary = configured(PRODUCTION, "flag", "/canary");
     server.call(Method::PUT, &canary).json(&json!({})).await.expect(200);
     server.call(Method::POST, &format!("{canary}/start")).json(&json!({})).await.expect(200);
+    (site, post, server)
 }
 
 fn batch(sequence: u64) -> Value {
@@ -32,11 +37,7 @@ fn batch(sequence: u64) -> Value {
 }
 
 async fn kill(backend: Backend) {
-    let site = Site::new(backend).await;
-    let post = Post::of(&site);
-    let mut server = post.start(&site);
-    server.ready().await;
-    start_canary(&server).await;
+    let (site, post, mut server) = begun(backend).await;
     let mut counted = 0;
     for sequence in 0..KILLS {
         let body = batch(sequence);
@@ -72,11 +73,7 @@ fn acknowledged_events_outlive_the_server_on_postgres() {
 
 /// More than there is room for comes in while none of it can be written.
 async fn flood(backend: Backend) {
-    let site = Site::new(backend).await;
-    let post = Post::of(&site);
-    let mut server = post.start(&site);
-    server.ready().await;
-    start_canary(&server).await;
+    let (site, post, server) = begun(backend).await;
     let held = Database::open(&post.url).hold_measurements();
     let padding = "x".repeat(3 << 20);
     let body = json!({"events": [{"context": {"targetingKey": "u", "padding": padding}, "metric": REQUEST_ERROR, "value": 0, "flags": ["flag"]}]});

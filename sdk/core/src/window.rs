@@ -163,6 +163,11 @@ impl Ratio {
         for (label, count) in &other.labels {
             self.label(label, *count);
         }
+        self.order();
+    }
+
+    /// Puts the labels in their order: the most frequent first, then by name.
+    pub fn order(&mut self) {
         self.labels.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     }
 

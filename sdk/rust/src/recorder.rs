@@ -277,7 +277,7 @@ impl Series {
 
     fn window(&self, release: &str, start: i64, mut summary: Summary) -> Option<Window> {
         if let Summary::Ratio(ratio) = &mut summary {
-            ratio.labels.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+            ratio.order();
         }
         Some(Window {
             start: DateTime::from_timestamp(start, 0)?,

@@ -105,7 +105,7 @@ impl<'s> Sums<'s> {
         windows.sort_by_cached_key(by);
         for Counted { window, .. } in &mut windows {
             if let Summary::Ratio(ratio) = &mut window.summary {
-                ratio.labels.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+                ratio.order();
             }
         }
         Gathered { origin, windows, late: self.late, unattributed: self.unattributed }
