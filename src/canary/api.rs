@@ -173,9 +173,10 @@ acts! {
 }
 
 fn reason(body: Json) -> Result<String> {
-    let input: ReasonInput = body.read_or_default()?;
-    Error::unless_empty(reason_fault(&input.reason).into_iter().collect())?;
-    Ok(input.reason)
+    body.read_or_default_then(|input: ReasonInput| {
+        Error::unless_empty(reason_fault(&input.reason).into_iter().collect())?;
+        Ok(input.reason)
+    })
 }
 
 /// Lists what happened to a canary, newest first.
