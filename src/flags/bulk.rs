@@ -105,6 +105,10 @@ impl Bulk {
     /// That the flag at `at` would have too many tags.
     fn tags_fault(&self, flag: &FlagRecord, at: String) -> Option<Fault> {
         let Action::Tag { add, remove } = &self.action else { return None };
+        // So many are refused themselves.
+        if add.len() > TAGS {
+            return None;
+        }
         // An empty one is refused itself.
         let tags = tagged(&flag.definition.tags, add, remove).iter().filter(|tag| !tag.is_empty()).count();
         (tags > TAGS).then(|| Fault::new(at, format!("flag {} would have {tags} tags; at most {TAGS}", flag.key)))

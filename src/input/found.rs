@@ -15,11 +15,12 @@ pub struct Found {
     faults: Vec<Fault>,
     /// What can't be read.
     unread: Places,
-    /// Lists with something in them that can't be read, and something else in place of it: how many elements they have is
-    /// known.
+    /// Lists with something in them that can't be read, and, unless it is gone, something else in place of it: how many
+    /// elements they have is known.
     counted: HashSet<String>,
     /// What was looked at lacks these.
     left_out: LeftOut,
+    /// What nothing stands in for.
     gone: Places,
 }
 

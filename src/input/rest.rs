@@ -189,10 +189,7 @@ impl Standing {
             Remedy::Add => Some(Value::Null),
             Remedy::Kind(kind) => Some(self.of_kind(*kind)),
             Remedy::Name(names) => self.name(names).map(|name| json!(name)),
-            Remedy::Length(length) => {
-                let elements = now?.as_array()?.iter().cloned();
-                Some(elements.chain(std::iter::repeat(Value::Null)).take(*length).collect())
-            }
+            Remedy::Length(length) => Some(vec![Value::Null; *length].into()),
             Remedy::Other => self.other(now?),
         }
     }

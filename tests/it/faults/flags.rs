@@ -123,8 +123,25 @@ on_both!(of_a_flag, async |app| {
     new["type"] = json!("string");
     new["off_variation"] = json!("c");
     let mut create = all();
-    create.extend([wrong("/key", json!("a b")), wrong("/off_variation", json!("ghost")), missing("/key")]);
+    create.extend([
+        wrong("/key", json!("a b")),
+        missing("/key"),
+        wrong("/off_variation", json!(5)),
+        wrong("/variations/2", json!(5)),
+        wrong("/variations/2/name", json!("")),
+        missing("/variations/2/name"),
+    ]);
     told_together(|document| app.post(FLAGS, document), &new, &create).await;
+    // A variation whose name can't be read might be the one.
+    let off = [
+        wrong("/off_variation", json!("ghost")),
+        wrong("/key", json!(5)),
+        wrong("/name", json!("")),
+        wrong("/tags", json!("t")),
+        wrong("/variations/0/value", json!(1)),
+        wrong("/variations/1/more", json!(1)),
+    ];
+    told_together(|document| app.post(FLAGS, document), &new, &off).await;
     let types = [wrong("/type", json!("bool")), wrong("/type", json!(5)), missing("/type"), wrong("/name", json!(""))];
     told_together(|document| app.post(FLAGS, document), &new, &types).await;
     app.get(&flag("new")).await.problem(404, "not_found");
