@@ -16,7 +16,7 @@ use serde_json::Value;
 
 use crate::error::{Error, Result};
 pub use found::{Found, add};
-use rest::{Remedy, Rest, Standing, Unread};
+use rest::{Reading, Remedy, Rest, Standing, Unread};
 
 /// Most faults that are told of one document: whoever has more sees enough to go on.
 pub const TOLD: usize = 1_000;
@@ -53,22 +53,23 @@ pub fn read<T: Deserr<Faults>>(document: Value) -> Result<T> {
 }
 
 /// Reads `document` as a `T` and makes something of it. Members and elements that can't be read do not hide what else is
-/// wrong: the rest is looked at without them, for which `make` may be called twice, once with each of what may stand in
-/// for them.
+/// wrong: the rest is looked at without them, for which `make` may be called several times, each with something else that
+/// may stand in for them.
 ///
 /// # Errors
 /// As [`read`], together with the faults that `make` finds.
 pub fn read_then<T: Deserr<Faults>, U>(document: Value, mut make: impl FnMut(T) -> Result<U>) -> Result<U> {
-    let Parts { first, mut found, second } = match parts(document)? {
+    let Parts { first, mut found, rest } = match parts(document)? {
         Ok(read) => return make(read),
         Err(parts) => parts,
     };
     if let Err(Error::Invalid(faults)) = make(first) {
-        found.add_certain(faults, second, |read| match make(read) {
-            Ok(_) => Some(Vec::new()),
-            Err(Error::Invalid(faults)) => Some(faults),
+        let again = rest.readings::<T>().filter_map(|Reading { read, left_out, .. }| match make(read) {
+            Ok(_) => Some((Vec::new(), left_out)),
+            Err(Error::Invalid(faults)) => Some((faults, left_out)),
             Err(_) => None,
         });
+        found.add_certain(faults, again);
     }
     Err(Error::Invalid(found.into_faults()))
 }
@@ -82,7 +83,7 @@ pub fn read_with<T: Deserr<Faults>, U>(
     document: Value,
     mut make: impl FnMut(T) -> (U, Vec<Fault>),
 ) -> Result<(U, Found)> {
-    let Parts { first, mut found, second } = match parts(document)? {
+    let Parts { first, mut found, rest } = match parts(document)? {
         Ok(read) => {
             let (made, faults) = make(read);
             let mut found = Found::default();
@@ -92,18 +93,36 @@ pub fn read_with<T: Deserr<Faults>, U>(
         Err(parts) => parts,
     };
     let (made, faults) = make(first);
-    found.add_certain(faults, second, |read| Some(make(read).1));
+    let again = rest.readings::<T>().map(|Reading { read, left_out, .. }| (make(read).1, left_out));
+    found.add_certain(faults, again);
     Ok((made, found))
 }
 
 /// What can be read of a document at fault.
 struct Parts<T> {
-    /// With the one thing in place of what can't be read.
+    /// With the least in place of what can't be read.
     first: T,
     /// What is wrong with the rest.
     found: Found,
-    /// With the other, if it can be read so.
-    second: Option<(T, rest::LeftOut)>,
+    /// What the other readings are made of.
+    rest: Unreadable,
+}
+
+/// A document that can't be read for some faults.
+struct Unreadable {
+    document: Value,
+    unread: Vec<Unread>,
+}
+
+impl Unreadable {
+    fn reading<T: Deserr<Faults>>(&self, standing: Standing) -> Option<Reading<T>> {
+        Rest::new(self.document.clone(), standing).read(&self.unread)
+    }
+
+    /// Those after the first, as far as there are any.
+    fn readings<T: Deserr<Faults>>(&self) -> impl Iterator<Item = Reading<T>> {
+        Standing::ALL.into_iter().skip(1).filter_map(|standing| self.reading(standing))
+    }
 }
 
 /// A document as a whole, or what can be read of it.
@@ -121,10 +140,10 @@ fn parts<T: Deserr<Faults>>(document: Value) -> Result<Result<T, Parts<T>>> {
     if faults.len() >= TOLD {
         return Err(Error::Invalid(faults));
     }
-    let read = |standing| Rest::new(kept.clone(), standing).read::<T>(&unread);
-    let Some((first, left_out)) = read(Standing::Least) else { return Err(Error::Invalid(faults)) };
-    let second = read(Standing::Most);
-    Ok(Err(Parts { first, found: Found::unread(faults, left_out, &kept), second }))
+    let rest = Unreadable { document: kept, unread };
+    let Some(reading) = rest.reading(Standing::Least) else { return Err(Error::Invalid(faults)) };
+    let (first, found) = Found::unread(faults, reading, &rest.document);
+    Ok(Err(Parts { first, found, rest }))
 }
 
 /// A document as a `T`, or everything that it can't be read for.
@@ -217,8 +236,7 @@ impl DeserializeError for Faults {
                 (format!("is not known here; known are {}", accepted.join(", ")), Remedy::Remove)
             }
             ErrorKind::UnknownValue { value, accepted } => {
-                let ends = accepted.first().zip(accepted.last());
-                let remedy = ends.map_or(Remedy::Other, |(a, b)| Remedy::Name((*a).to_owned(), (*b).to_owned()));
+                let remedy = Remedy::Name(accepted.iter().map(|name| (*name).to_owned()).collect());
                 (format!("`{value}` is none of {}", accepted.join(", ")), remedy)
             }
             ErrorKind::IncorrectValueKind { actual, accepted } => {
@@ -226,7 +244,9 @@ impl DeserializeError for Faults {
                 let remedy = wanted.map_or(Remedy::Other, |kind| Remedy::Kind(*kind));
                 (format!("is {}, expected {}", kind(actual.kind()), kinds(accepted)), remedy)
             }
-            ErrorKind::BadSequenceLen { expected, .. } => (format!("must have {expected} elements"), Remedy::Other),
+            ErrorKind::BadSequenceLen { expected, .. } => {
+                (format!("must have {expected} elements"), Remedy::Length(expected))
+            }
             ErrorKind::Unexpected { msg } => (bounded(msg), Remedy::Other),
         };
         faults.0.push(Unread { fault: Fault { pointer, message }, remedy });

@@ -191,8 +191,10 @@ async fn act(
     act: Act,
     body: Json,
 ) -> Result<HttpResponse> {
-    let ReasonInput { reason } = body.read_or_default()?;
-    Error::unless_empty(reason_fault(&reason).into_iter().collect())?;
+    let reason = body.read_or_default_then(|input: ReasonInput| {
+        Error::unless_empty(reason_fault(&input.reason).into_iter().collect())?;
+        Ok(input.reason)
+    })?;
     if query.is_wanted()? {
         let preview = canaries.preview(caller, place, if_match, act).await?;
         return Ok(HttpResponse::Ok().json(Outcome::Preview(Box::new(preview))));

@@ -69,33 +69,49 @@ impl Bulk {
     /// The flags that it names, in their order; archived ones only where they may be.
     ///
     /// # Errors
-    /// [`Error::Invalid`] with every fault of the request; [`Error::Conflicts`] for archived flags.
+    /// [`Error::Invalid`] with every fault of the request, unknown flags and an unknown environment among them;
+    /// [`Error::Conflicts`] for archived flags.
     fn find_all(&self, connection: &mut Connection<'_>, project: &Project) -> Result<Vec<FlagRecord>> {
         let may_be_archived = matches!(self.action, Action::Archive);
-        let (mut flags, mut unknown, mut gone) = (Vec::with_capacity(self.flags.len()), Vec::new(), Vec::new());
+        let (mut flags, mut faults, mut gone) = (Vec::with_capacity(self.flags.len()), Vec::new(), Vec::new());
         // More than those are refused anyway.
         for (index, key) in self.flags.iter().enumerate().take(MOST) {
             let at = format!("/flags/{index}");
             match store::find_flag(connection, project.id, key)? {
-                None => unknown.push(Fault::new(at, format!("there is no flag {key}"))),
+                None => faults.push(Fault::new(at, format!("there is no flag {key}"))),
                 Some(flag) if flag.archived_at.is_some() && !may_be_archived => {
                     gone.push(Fault::new(at, format!("flag {key} is archived")));
                 }
-                Some(flag) => flags.push(flag),
+                Some(flag) => {
+                    faults.extend(self.tags_fault(&flag, at));
+                    flags.push(flag);
+                }
             }
-        }
-        let mut found = self.found.clone();
-        found.add(unknown);
-        if found.is_empty() {
-            return if gone.is_empty() { Ok(flags) } else { Err(Error::Conflicts(gone)) };
         }
         if let Action::Switch { environment, .. } = &self.action
             && !environment.is_empty()
-            && matches!(projects::environment(connection, &project.key, environment), Err(Error::NotFound(_)))
+            && projects::environments(connection, &project.key)?.iter().all(|known| known.key != *environment)
         {
-            found.add([Fault::new("/environment", format!("there is no environment {environment}"))]);
+            faults.push(Fault::new("/environment", format!("there is no environment {environment}")));
         }
-        Err(Error::Invalid(found.into_faults()))
+        let mut found = self.found.clone();
+        found.add(faults);
+        if !found.is_empty() {
+            return Err(Error::Invalid(found.into_faults()));
+        }
+        if gone.is_empty() { Ok(flags) } else { Err(Error::Conflicts(gone)) }
+    }
+
+    /// That the flag at `at` would have too many tags.
+    fn tags_fault(&self, flag: &FlagRecord, at: String) -> Option<Fault> {
+        let Action::Tag { add, remove } = &self.action else { return None };
+        // So many are refused themselves.
+        if add.len() > TAGS {
+            return None;
+        }
+        // An empty one is refused itself.
+        let tags = tagged(&flag.definition.tags, add, remove).iter().filter(|tag| !tag.is_empty()).count();
+        (tags > TAGS).then(|| Fault::new(at, format!("flag {} would have {tags} tags; at most {TAGS}", flag.key)))
     }
 
     /// Passes those who might do this somewhere. See [`Caller::require`].
@@ -172,14 +188,11 @@ fn tag(
     (add, remove): (&[String], &[String]),
     reason: &str,
 ) -> Result<Vec<BulkItem>> {
-    let (mut items, mut faults) = (Vec::with_capacity(flags.len()), Vec::new());
-    for (index, mut flag) in flags.into_iter().enumerate() {
+    let mut items = Vec::with_capacity(flags.len());
+    for mut flag in flags {
         let tags = tagged(&flag.definition.tags, add, remove);
         let changed = tags != flag.definition.tags;
-        if tags.len() > TAGS {
-            let message = format!("flag {} would have {} tags; at most {TAGS}", flag.key, tags.len());
-            faults.push(Fault::new(format!("/flags/{index}"), message));
-        } else if changed {
+        if changed {
             let before = serde_json::to_value(&flag.definition)?;
             flag.definition.tags = tags;
             touch(&mut flag, caller);
@@ -190,7 +203,6 @@ fn tag(
         }
         items.push(BulkItem { flag: flag.key, version: flag.version, changed });
     }
-    Error::unless_empty(faults)?;
     Ok(items)
 }
 

@@ -145,11 +145,16 @@ impl ConditionInput {
         if let Some(Err(message)) = &op {
             fault("/op", message);
         }
-        let Some(Ok(op)) = op else { return stand_in() };
+        let values = self.values.unwrap_or_default();
+        let (op, values) = match op {
+            Some(Ok(op)) => (op, values),
+            // What it compares with is not known then, only with how much.
+            _ => (Operator::AnyOf, vec![Value::Bool(true); values.len().max(1)]),
+        };
         Condition::Clause(Clause {
             attribute: self.attribute.unwrap_or_else(|| TARGETING_KEY.to_owned()),
             op,
-            values: self.values.unwrap_or_default(),
+            values,
             negate: self.negate.unwrap_or_default(),
             ignore_case: self.ignore_case.unwrap_or_default(),
         })

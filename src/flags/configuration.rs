@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use super::condition::{ConditionInput, ConditionShape};
 use super::layers::Limit;
 use super::salts::Salts;
-use super::share;
+use super::share::{self, Unit};
 use crate::audit::{self, FieldChange};
 use crate::error::Result;
 use crate::input::{Faults, Members, Reject};
@@ -377,7 +377,7 @@ impl SplitInput {
             faults.push(Fault::new(format!("{at}/salt"), "has 1 to 64 characters, U+0000 not among them"));
         }
         let given = self.weights.0.into_iter().map(|(name, Share(share))| (name, share)).collect();
-        let weights = share::complete(variations, &given, &format!("{at}/weights"), "100000 buckets");
+        let weights = share::complete(variations, &given, &format!("{at}/weights"), Unit::Buckets);
         let weights = weights.unwrap_or_else(|found| {
             faults.extend(found);
             variations.iter().take(1).map(|only| (only.name.clone(), BUCKETS)).collect()

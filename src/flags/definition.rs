@@ -224,7 +224,9 @@ impl NewFlag {
             }
         };
         let off = self.off_variation.or_else(|| variations.last().map(|last| last.name.clone())).unwrap_or_default();
-        if !variations.is_empty() && !variations.iter().any(|variation| variation.name == off) {
+        // What one without a right name was meant to be is not known.
+        let known = |variation: &Variation| variation.name == off || !is_variation_name(&variation.name);
+        if !variations.is_empty() && !variations.iter().any(known) {
             faults.push(Fault::new("/off_variation", format!("the flag has no variation `{off}`")));
         }
         let definition = Definition {
@@ -308,7 +310,7 @@ fn variations(of: Option<ValueType>, given: Vec<VariationInput>, faults: &mut Ve
     let mut seen = std::collections::HashSet::new();
     let mut variations = Vec::with_capacity(count);
     for (index, VariationInput { name, value }) in given.into_iter().enumerate() {
-        if name.is_empty() || name.len() > limits::VARIATION_NAME_LENGTH {
+        if !is_variation_name(&name) {
             let message = format!("has 1 to {} bytes", limits::VARIATION_NAME_LENGTH);
             faults.push(Fault::new(format!("/variations/{index}/name"), message));
         } else if !seen.insert(name.clone()) {
@@ -329,6 +331,10 @@ fn variations(of: Option<ValueType>, given: Vec<VariationInput>, faults: &mut Ve
         variations.push(Variation { name, value });
     }
     variations
+}
+
+fn is_variation_name(name: &str) -> bool {
+    (1..=limits::VARIATION_NAME_LENGTH).contains(&name.len())
 }
 
 fn on_off() -> Vec<Variation> {

@@ -145,6 +145,17 @@ pub struct RestoreInput {
     pub reason: String,
 }
 
+impl RestoreInput {
+    /// As it came.
+    ///
+    /// # Errors
+    /// When the reason is none that is kept.
+    pub fn checked(self) -> Result<Self> {
+        Error::unless_empty(reason_fault(&self.reason).into_iter().collect())?;
+        Ok(self)
+    }
+}
+
 /// What is wrong with a reason that somebody gives for a change.
 pub fn reason_fault(reason: &str) -> Option<Fault> {
     // No text of a store on PostgreSQL holds U+0000.
@@ -250,10 +261,10 @@ impl Flags {
         version: u64,
         input: RestoreInput,
     ) -> Result<Configured> {
-        Error::unless_empty(reason_fault(&input.reason).into_iter().collect())?;
+        let RestoreInput { reason } = input.checked()?;
         let caller = caller.clone();
         let work = move |c: &mut Connection<'_>| {
-            let (view, published) = restore(c, &caller, &place, if_match, version, input.reason)?;
+            let (view, published) = restore(c, &caller, &place, if_match, version, reason)?;
             Ok((view, published.into_iter().collect()))
         };
         self.write(work).await

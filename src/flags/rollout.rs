@@ -10,7 +10,8 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::change::Edited;
-use super::{Configuration, ConfigurationDocument, publish, share};
+use super::share::{self, Unit};
+use super::{Configuration, ConfigurationDocument, publish};
 use crate::db::Connection;
 use crate::error::{Error, Result};
 use crate::input::{self, Faults, Members};
@@ -102,10 +103,9 @@ pub(super) fn rolled_out(edited: &Edited, rollout: &RolloutInput) -> Result<Conf
         (Some(percentage), None) => of_percentage(edited, percentage, &mut faults),
         (None, Some(weights)) => of_weights(variations, weights, &mut faults),
         (Some(percentage), Some(weights)) => {
+            faults.push(Fault::new("/weights", "either `percentage` or `weights` is given, not both"));
             of_percentage(edited, percentage, &mut faults);
             of_weights(variations, weights, &mut faults);
-            let both = Fault::new("/weights", "either `percentage` or `weights` is given, not both");
-            input::add(&mut faults, [both]);
             Vec::new()
         }
         (None, None) => return Err(Error::invalid("", "either `percentage` or `weights` is needed")),
@@ -132,7 +132,7 @@ fn of_percentage(edited: &Edited, percentage: f64, faults: &mut Vec<Fault>) -> V
         Ok(BTreeMap::from([(of(true)?, share), (of(false)?, BUCKETS - share)]))
     };
     let found = match named() {
-        Ok(named) => share::complete(variations, &named, "/percentage", "100 percent"),
+        Ok(named) => share::complete(variations, &named, "/percentage", Unit::Percent),
         Err(message) => Err(vec![Fault::new("/percentage", message)]),
     };
     found.unwrap_or_else(|found| {
@@ -153,7 +153,7 @@ fn of_weights(variations: &[Variation], weights: &Members<f64>, faults: &mut Vec
         (name.clone(), buckets)
     });
     let named = buckets.collect();
-    let complete = share::complete(variations, &named, "/weights", "100 percent");
+    let complete = share::complete(variations, &named, "/weights", Unit::Percent);
     let complete = complete.unwrap_or_else(|found| {
         // Of shares that can't be, the sum says nothing.
         let told = |fault: &Fault| wrong.is_empty() || fault.pointer != "/weights";

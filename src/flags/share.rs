@@ -10,6 +10,26 @@ use serde::Serializer;
 /// Buckets of one percent.
 const PERCENT: f64 = 1_000.0;
 
+/// What weights are given in.
+#[derive(Clone, Copy, Debug)]
+pub enum Unit {
+    /// Percent of the users.
+    Percent,
+    /// Buckets, of which there are [`BUCKETS`].
+    Buckets,
+}
+
+impl Unit {
+    /// That so many buckets are not all of them. With their number, for without it nobody could tell whether it is wrong for
+    /// what it adds up or for what could not be read of it.
+    fn fault(self, sum: u64) -> String {
+        match self {
+            Self::Percent => format!("the weights sum to 100 percent, not {}", sum as f64 / PERCENT),
+            Self::Buckets => format!("the weights sum to {BUCKETS} buckets, not {sum}"),
+        }
+    }
+}
+
 /// A percentage of up to three decimals, in buckets.
 ///
 /// # Errors
@@ -40,7 +60,7 @@ pub fn complete(
     variations: &[Variation],
     given: &BTreeMap<String, u32>,
     pointer: &str,
-    whole: &str,
+    unit: Unit,
 ) -> Result<Vec<Weight>, Vec<Fault>> {
     let mut faults = Vec::new();
     for name in given.keys() {
@@ -51,7 +71,7 @@ pub fn complete(
     }
     let sum: u64 = given.values().map(|weight| u64::from(*weight)).sum();
     if sum != u64::from(BUCKETS) {
-        faults.push(Fault::new(pointer, format!("the weights sum to {whole}")));
+        faults.push(Fault::new(pointer, unit.fault(sum)));
     }
     let weight = |variation: &Variation| (variation.name.clone(), given.get(&variation.name).copied().unwrap_or(0));
     if faults.is_empty() { Ok(variations.iter().map(weight).collect()) } else { Err(faults) }

@@ -55,12 +55,15 @@ impl Json {
         input::read_with(self.0, make)
     }
 
-    /// As [`Json::read`], with a body left out standing for the default.
+    /// As [`Json::read_then`], with a body left out standing for the default.
     ///
     /// # Errors
-    /// [`Error::Invalid`].
-    pub fn read_or_default<T: Deserr<Faults> + Default>(self) -> Result<T> {
-        if self.0.is_null() { Ok(T::default()) } else { input::read(self.0) }
+    /// [`Error::Invalid`], or what `make` says.
+    pub fn read_or_default_then<T: Deserr<Faults> + Default, U>(
+        self,
+        mut make: impl FnMut(T) -> Result<U>,
+    ) -> Result<U> {
+        if self.0.is_null() { make(T::default()) } else { input::read_then(self.0, make) }
     }
 }
 

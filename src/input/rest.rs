@@ -1,8 +1,7 @@
 //! What is left of a document without what can't be read of it, and where that stands in the whole of it.
 //!
-//! What can't be read is replaced, so that what is beside it can be looked at: by the least that can be read there, or, in
-//! a second reading, by the most, or by nothing where nothing is required. What is said of both readings does not follow
-//! from what stands in.
+//! What can't be read is replaced, so that what is beside it can be looked at, each time by something else that can be read
+//! there: what is said of all readings alike does not follow from what stands in.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -40,19 +39,25 @@ pub(super) enum Remedy {
     Remove,
     /// Something of this kind.
     Kind(ValueKind),
-    /// One of some names, of which these are the first and the last.
-    Name(String, String),
+    /// One of these names.
+    Name(Vec<String>),
+    /// A list of that many elements.
+    Length(usize),
     /// Something else of its kind.
     Other,
 }
 
-/// What stands in for what can't be read.
+/// What stands in for what can't be read: always something, for something is there or has to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Standing {
-    /// Nothing, zero, false: the least.
+    /// Nothing, zero, false, the first name.
     Least,
-    /// No member where none is required, else the most.
+    /// The largest number, true, a text, the last name.
     Most,
+    /// The lowest number, the second name.
+    Lowest,
+    /// One, the third name.
+    One,
 }
 
 /// A document with something else in place of what is at fault.
@@ -61,8 +66,18 @@ pub(super) struct Rest {
     document: Value,
     standing: Standing,
     left_out: LeftOut,
+    /// What nothing could stand in for: members, elements, and what they belong to.
+    gone: Places,
     /// How often something was tried in each place.
     tried: HashMap<String, usize>,
+}
+
+/// What could be read of a document.
+pub(super) struct Reading<T> {
+    pub(super) read: T,
+    pub(super) left_out: LeftOut,
+    /// What is there and nothing could stand in for: what is said of it, or of what it belongs to, may follow from that.
+    pub(super) gone: Places,
 }
 
 /// The elements left out of each list: those that nothing can stand in for.
@@ -71,11 +86,11 @@ pub(super) struct LeftOut(BTreeMap<String, BTreeSet<usize>>);
 
 impl Rest {
     pub(super) fn new(document: Value, standing: Standing) -> Self {
-        Self { document, standing, left_out: LeftOut::default(), tried: HashMap::new() }
+        Self { document, standing, left_out: LeftOut::default(), gone: Places::default(), tried: HashMap::new() }
     }
 
-    /// Reads what can be read without what is at fault, if what remains is enough, and tells which elements it lacks.
-    pub(super) fn read<T: Deserr<Faults>>(mut self, unread: &[Unread]) -> Option<(T, LeftOut)> {
+    /// Reads what can be read without what is at fault, if what remains is enough.
+    pub(super) fn read<T: Deserr<Faults>>(mut self, unread: &[Unread]) -> Option<Reading<T>> {
         let wrong = |unread: &Unread| (unread.fault.pointer.clone(), unread.remedy.clone());
         let mut wrong: Vec<_> = unread.iter().map(wrong).collect();
         // Each round replaces something, a member, an element or what it belongs to.
@@ -87,7 +102,7 @@ impl Rest {
                 }
             }
             match deserr::deserialize::<T, _, Faults>(self.remaining()) {
-                Ok(read) => return Some((read, self.left_out)),
+                Ok(read) => return Some(Reading { read, left_out: self.left_out, gone: self.gone }),
                 Err(faults) => {
                     let faults = faults.0.into_iter();
                     let wrong_again = |unread: Unread| (self.left_out.place(&unread.fault.pointer), unread.remedy);
@@ -103,7 +118,12 @@ impl Rest {
     fn mend<'p>(&mut self, pointer: &'p str, remedy: &Remedy) -> Option<&'p str> {
         let (mut at, mut remedy) = (pointer, remedy);
         while let Some((parent, name)) = at.rsplit_once('/') {
-            if self.mend_in(parent, name, at, remedy) {
+            if let Some(stands) = self.mend_in(parent, name, at, remedy) {
+                // What is not known is no loss.
+                let unknown = at == pointer && matches!(remedy, Remedy::Remove);
+                if !stands && !unknown {
+                    self.gone.insert(at);
+                }
                 return Some(at);
             }
             (at, remedy) = (parent, &Remedy::Remove);
@@ -111,43 +131,36 @@ impl Rest {
         None
     }
 
-    /// Whether something could be done about the member or element of that name.
-    fn mend_in(&mut self, parent: &str, name: &str, at: &str, remedy: &Remedy) -> bool {
+    /// Whether something stands there now, if something could be done about the member or element of that name.
+    fn mend_in(&mut self, parent: &str, name: &str, at: &str, remedy: &Remedy) -> Option<bool> {
         let tried = self.tried.entry(at.to_owned()).or_default();
         *tried += 1;
-        let (first, spent) = (*tried == 1, *tried > TRIES);
-        match self.document.pointer_mut(parent) {
-            Some(Value::Object(members)) => {
+        let spent = *tried > TRIES;
+        match self.document.pointer_mut(parent)? {
+            Value::Object(members) => {
                 let name = name.replace("~1", "/").replace("~0", "~");
-                let bare = first && self.standing == Standing::Most;
-                if bare && members.remove(&name).is_some() {
-                    return true;
-                }
                 let stand_in = if spent { None } else { self.standing.of(remedy, members.get(&name)) };
                 match stand_in {
                     Some(stand_in) => {
                         members.insert(name, stand_in);
-                        true
+                        Some(true)
                     }
-                    None => members.remove(&name).is_some(),
+                    None => members.remove(&name).map(|_| false),
                 }
             }
-            Some(Value::Array(elements)) => {
-                let Some((index, element)) =
-                    name.parse().ok().and_then(|index: usize| Some((index, elements.get_mut(index)?)))
-                else {
-                    return false;
-                };
+            Value::Array(elements) => {
+                let index: usize = name.parse().ok()?;
+                let element = elements.get_mut(index)?;
                 let stand_in = if spent { None } else { self.standing.of(remedy, Some(&*element)) };
                 match stand_in {
                     Some(stand_in) => {
                         *element = stand_in;
-                        true
+                        Some(true)
                     }
-                    None => self.left_out.0.entry(parent.to_owned()).or_default().insert(index),
+                    None => self.left_out.0.entry(parent.to_owned()).or_default().insert(index).then_some(false),
                 }
             }
-            _ => false,
+            _ => None,
         }
     }
 
@@ -165,6 +178,9 @@ impl Rest {
 }
 
 impl Standing {
+    /// All of them: as many as tell the names of our shorter lists apart.
+    pub(super) const ALL: [Self; 4] = [Self::Least, Self::Most, Self::Lowest, Self::One];
+
     /// What may stand where something can't be read.
     fn of(self, remedy: &Remedy, now: Option<&Value>) -> Option<Value> {
         match remedy {
@@ -172,20 +188,40 @@ impl Standing {
             // Whatever is wanted is told when this is not.
             Remedy::Add => Some(Value::Null),
             Remedy::Kind(kind) => Some(self.of_kind(*kind)),
-            Remedy::Name(first, last) => Some(json!(if self == Self::Least { first } else { last })),
+            Remedy::Name(names) => self.name(names).map(|name| json!(name)),
+            Remedy::Length(length) => Some(vec![Value::Null; *length].into()),
             Remedy::Other => self.other(now?),
         }
     }
 
+    fn name(self, names: &[String]) -> Option<&String> {
+        let last = names.last();
+        match self {
+            Self::Least => names.first(),
+            Self::Most => last,
+            Self::Lowest => names.get(1).or(last),
+            Self::One => names.get(2).or(last),
+        }
+    }
+
     fn of_kind(self, kind: ValueKind) -> Value {
-        let least = self == Self::Least;
         match kind {
             ValueKind::Null => Value::Null,
-            ValueKind::Boolean => json!(!least),
-            ValueKind::Integer | ValueKind::NegativeInteger => json!(if least { 0 } else { LARGEST }),
-            ValueKind::Float => json!(if least { 0.0 } else { f64::MAX }),
-            ValueKind::String => json!(if least { "" } else { TEXT }),
-            ValueKind::Sequence => json!([]),
+            ValueKind::Boolean => json!(matches!(self, Self::Most | Self::One)),
+            ValueKind::Integer | ValueKind::NegativeInteger => match self {
+                Self::Least | Self::Lowest => json!(0),
+                Self::Most => json!(LARGEST),
+                Self::One => json!(1),
+            },
+            ValueKind::Float => match self {
+                Self::Least => json!(0.0),
+                Self::Most => json!(f64::MAX),
+                Self::Lowest => json!(f64::MIN),
+                Self::One => json!(1.0),
+            },
+            ValueKind::String => json!(if self == Self::Least { "" } else { TEXT }),
+            // What an element has to be is told of what it is not.
+            ValueKind::Sequence => json!(if self == Self::Least { &[][..] } else { &[()][..] }),
             ValueKind::Map => json!({}),
         }
     }
@@ -206,11 +242,6 @@ impl Standing {
 }
 
 impl LeftOut {
-    /// Whether an element of this list is left out.
-    pub(super) fn is_from(&self, list: &str) -> bool {
-        self.0.contains_key(list)
-    }
-
     /// Where in the whole document something is that stands at `pointer` in what remains of it.
     pub(super) fn place(&self, pointer: &str) -> String {
         let mut place = String::with_capacity(pointer.len());

@@ -212,6 +212,84 @@ fn nothing_is_said_that_follows_from_what_stands_in() {
     assert!(faults.iter().all(|fault| !fault.message.contains("deserialize")), "{faults:?}");
 }
 
+// What is told of all readings is so, whatever stands in.
+#[test]
+fn what_holds_of_all_that_may_stand_there_is_told() {
+    #[derive(Deserr)]
+    #[deserr(error = Faults, deny_unknown_fields)]
+    struct Measured {
+        #[deserr(default)]
+        form: Option<Form>,
+        #[deserr(default)]
+        hits: Option<u64>,
+        #[deserr(default)]
+        mean: Option<f64>,
+        #[deserr(default)]
+        least: Option<f64>,
+        #[deserr(default)]
+        shares: Option<Members<u32>>,
+        #[deserr(default)]
+        labels: Vec<(String, u64)>,
+        #[deserr(default)]
+        remove: Vec<String>,
+    }
+    #[derive(Deserr, PartialEq, Clone, Copy)]
+    #[deserr(error = Faults, rename_all = lowercase)]
+    enum Form {
+        Few,
+        Some,
+        Many,
+        All,
+    }
+    let make = |read: Measured| {
+        let mut faults = Vec::new();
+        let mut say = |wrong: bool, at: &str, message: String| faults.extend(wrong.then(|| Fault::new(at, message)));
+        say(read.hits.is_some() == read.mean.is_some(), "", "is one or the other".to_owned());
+        say(read.mean.is_some_and(|mean| read.least.is_some_and(|least| mean < least)), "/mean", "is low".to_owned());
+        let middle = matches!(read.form, Some(Form::Some | Form::Many));
+        say(middle && read.remove.is_empty(), "/remove", "is needed".to_owned());
+        say(read.form.is_some_and(|form| form != Form::Some) && read.hits == Some(7), "/hits", "is 7".to_owned());
+        say(read.form.is_some() && read.hits == Some(8), "/hits", "is 8".to_owned());
+        let sum = read.shares.as_ref().map(|shares| shares.0.values().map(|share| u64::from(*share)).sum::<u64>());
+        say(sum.is_some_and(|sum| sum != 10), "/shares", format!("sum to 10, not {sum:?}"));
+        say(read.shares.is_some() && read.form.is_some(), "/shares", "does not go with a form".to_owned());
+        let counted: u64 = read.labels.iter().map(|(_, count)| *count).fold(0, u64::saturating_add);
+        say(counted > 10, "/labels", "count more than 10".to_owned());
+        Error::unless_empty(faults)
+    };
+    let told = |document: Value| {
+        let Err(Error::Invalid(faults)) = read_then(document, make) else { return Vec::new() };
+        let mut told: Vec<_> = faults.into_iter().map(|fault| fault.pointer).collect();
+        told.sort();
+        told
+    };
+    for (document, expected) in [
+        // What can't be read is there all the same.
+        (json!({"hits": "x", "mean": 1}), vec!["", "/hits"]),
+        (json!({"hits": "x", "mean": []}), vec!["", "/hits", "/mean"]),
+        (json!({"hits": "x"}), vec!["/hits"]),
+        (json!({"more": 1}), vec!["", "/more"]),
+        (json!({"hits": 1, "form": "some", "remove": "x"}), vec!["/remove"]),
+        (json!({"hits": 1, "form": "some", "remove": [5]}), vec!["/remove/0"]),
+        // No number is low enough, or high enough, for all.
+        (json!({"mean": -5, "least": "x"}), vec!["/least"]),
+        (json!({"mean": "x", "least": 5}), vec!["/mean"]),
+        // Names in the middle of a list are names, too.
+        (json!({"hits": 1, "form": "none"}), vec!["/form"]),
+        (json!({"hits": 7, "form": 5}), vec!["/form"]),
+        (json!({"hits": 8, "form": null}), vec![]),
+        (json!({"hits": 8, "form": "none"}), vec!["/form", "/hits"]),
+        // A sum says nothing without all of its parts; that there is one does.
+        (json!({"hits": 1, "shares": {"a": 3, "b": "x"}}), vec!["/shares/b"]),
+        (json!({"hits": 1, "form": "few", "shares": {"a": 3, "b": "x"}}), vec!["/shares", "/shares/b"]),
+        // More than enough is too much, whatever the rest is.
+        (json!({"hits": 1, "labels": [["a", 11], ["b", "x"], ["c"]]}), vec!["/labels", "/labels/1/1", "/labels/2"]),
+        (json!({"hits": 1, "labels": [["a", 10], ["b", 1, 1]]}), vec!["/labels/1"]),
+    ] {
+        assert_eq!(told(document.clone()), expected, "{document}");
+    }
+}
+
 #[test]
 fn a_merge_patch_replaces_and_removes() {
     let mut target = json!({"a": {"b": 1, "c": 2}, "d": [1]});

@@ -192,53 +192,124 @@ impl WindowInput {
         {
             fault("/arm", format!("the release has no arm `{}`", self.arm));
         }
-        let start = cut.start_of(self.start);
-        let (arm, metric, release) = (self.arm.clone(), self.metric.clone(), self.release.clone());
-        let summary = self.summary(&mut fault)?;
-        match (metric.as_str(), &summary) {
-            (REQUEST_ERROR, Summary::Values(_)) => fault("/k", format!("{metric} is a ratio: give n and k")),
-            (REQUEST_DURATION_MS, Summary::Ratio(_)) => {
-                fault("/mean", format!("{metric} holds values: give n, mean, m2, min and max"));
+        self.faults(&mut fault);
+        match (self.metric.as_str(), self.has_hits(), self.has_values()) {
+            (REQUEST_ERROR, false, true) => fault("/k", format!("{} is a ratio: give n and k", self.metric)),
+            (REQUEST_DURATION_MS, true, false) => {
+                fault("/mean", format!("{} holds values: give n, mean, m2, min and max", self.metric));
             }
             _ => {}
         }
+        let start = cut.start_of(self.start);
+        let (arm, metric, release) = (self.arm.clone(), self.metric.clone(), self.release.clone());
+        let Some(summary) = self.summary() else {
+            fault("", "is either a ratio (n, k) or values (n, mean, m2, min, max)".to_owned());
+            return None;
+        };
         Some(Window { start, seconds: cut.window_seconds, release, arm, metric, summary })
     }
 
-    fn summary(self, fault: &mut impl FnMut(&str, String)) -> Option<Summary> {
+    fn has_hits(&self) -> bool {
+        self.k.is_some()
+    }
+
+    fn has_values(&self) -> bool {
+        self.mean.is_some() || self.m2.is_some()
+    }
+
+    fn summary(self) -> Option<Summary> {
+        match (self.k, self.mean, self.m2) {
+            (Some(k), None, None) => Some(ratio(self.n, k, self.labels)),
+            (None, Some(mean), Some(m2)) => {
+                let ends = self.min.zip(self.max);
+                Some(values(self.n, mean, m2, ends, self.histogram, self.above))
+            }
+            _ => None,
+        }
+    }
+
+    /// What is wrong with its figures. Where it could be either a ratio or values, both have to be right.
+    fn faults(&self, fault: &mut impl FnMut(&str, String)) {
         if self.n > COUNT {
             fault("/n", "is at most 2^53".to_owned());
         }
-        match (self.k, self.mean, self.m2) {
-            (Some(k), None, None) => ratio(self.n, k, self.labels, fault),
-            (None, Some(mean), Some(m2)) => {
-                let ends = self.min.zip(self.max);
-                values(self.n, mean, m2, ends, self.histogram, self.above, fault)
+        let either = !self.has_hits() && !self.has_values();
+        if either || self.has_hits() {
+            self.ratio_faults(fault);
+        }
+        if either || self.has_values() {
+            self.value_faults(fault);
+            self.list_faults(fault);
+        }
+    }
+
+    fn ratio_faults(&self, fault: &mut impl FnMut(&str, String)) {
+        for (index, (label, _)) in self.labels.iter().enumerate() {
+            if label.chars().count() > NAME {
+                fault(&format!("/labels/{index}/0"), format!("has at most {NAME} characters"));
             }
-            _ => {
-                fault("", "is either a ratio (n, k) or values (n, mean, m2, min, max)".to_owned());
-                None
+        }
+        let (n, Some(k)) = (self.n, self.k) else { return };
+        if k > n {
+            fault("/k", format!("is at most n, which is {n}"));
+        }
+        let named = self.labels.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
+        if named > k {
+            fault("/labels", format!("count more than the {k} hits"));
+        }
+    }
+
+    fn value_faults(&self, fault: &mut impl FnMut(&str, String)) {
+        for (pointer, number) in [("/mean", self.mean), ("/min", self.min), ("/max", self.max)] {
+            // Not a number is not in it either.
+            if number.is_some_and(|number| !(-MAGNITUDE..=MAGNITUDE).contains(&number)) {
+                fault(pointer, format!("is a number of at most {MAGNITUDE:e} in magnitude"));
+            }
+        }
+        let ends = self.min.zip(self.max);
+        // A mean of sums may be off by rounding where all values are equal, and so may the squares.
+        let slack = |min: f64, max: f64| 1e-9 * min.abs().max(max.abs()).max(1.0);
+        if let (Some(mean), Some((min, max))) = (self.mean, ends)
+            && self.n > 0
+            && !(min - slack(min, max)..=max + slack(min, max)).contains(&mean)
+        {
+            fault("/mean", "lies between min and max".to_owned());
+        }
+        // Values between two ends vary the most with half of them at each (Popoviciu).
+        let half = ends.map_or(MAGNITUDE, |(min, max)| ((max - min) / 2.0).abs() + slack(min, max));
+        let most = self.n as f64 * half * half * (1.0 + 1e-9);
+        if self.m2.is_some_and(|m2| !(0.0..=most).contains(&m2)) {
+            fault("/m2", "is at least 0 and at most what n values between min and max can have".to_owned());
+        }
+    }
+
+    fn list_faults(&self, fault: &mut impl FnMut(&str, String)) {
+        let n = self.n;
+        let counted = self.histogram.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
+        if counted > n {
+            fault("/histogram", format!("counts more than the {n} values"));
+        }
+        for (index, (bucket, _)) in self.histogram.iter().enumerate() {
+            if !BUCKETS.contains(bucket) {
+                let message = format!("is a bucket from {} to {}", BUCKETS.start(), BUCKETS.end());
+                fault(&format!("/histogram/{index}"), message);
+            }
+        }
+        if self.above.len() > LIMITS {
+            fault("/above", format!("at most {LIMITS} limits"));
+        }
+        for (index, (limit, count)) in self.above.iter().enumerate() {
+            if !limit.is_finite() || *count > n {
+                fault(&format!("/above/{index}"), format!("is a limit and a count of at most {n}"));
             }
         }
     }
 }
 
-fn ratio(n: u64, k: u64, labels: Vec<(String, u64)>, fault: &mut impl FnMut(&str, String)) -> Option<Summary> {
-    if k > n {
-        fault("/k", format!("is at most n, which is {n}"));
-    }
-    for (index, (label, _)) in labels.iter().enumerate() {
-        if label.chars().count() > NAME {
-            fault(&format!("/labels/{index}/0"), format!("has at most {NAME} characters"));
-        }
-    }
-    let named = labels.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
-    if named > k {
-        fault("/labels", format!("count more than the {k} hits"));
-    }
+fn ratio(n: u64, k: u64, labels: Vec<(String, u64)>) -> Summary {
     let mut kept = Ratio { n, k, labels: Vec::new() };
     kept.merge(&Ratio { n: 0, k: 0, labels: labels.into_iter().take(LABELS).collect() });
-    Some(Summary::Ratio(kept))
+    Summary::Ratio(kept)
 }
 
 fn values(
@@ -248,47 +319,12 @@ fn values(
     ends: Option<(f64, f64)>,
     histogram: Vec<(i32, u64)>,
     above: Vec<(f64, u64)>,
-    fault: &mut impl FnMut(&str, String),
-) -> Option<Summary> {
+) -> Summary {
     let (min, max) = ends.unwrap_or((mean, mean));
-    for (pointer, number) in [("/mean", mean), ("/min", min), ("/max", max)] {
-        // Not a number is not in it either.
-        if !(-MAGNITUDE..=MAGNITUDE).contains(&number) {
-            fault(pointer, format!("is a number of at most {MAGNITUDE:e} in magnitude"));
-        }
-    }
-    // A mean of sums may be off by rounding where all values are equal, and so may the squares.
-    let slack = 1e-9 * min.abs().max(max.abs()).max(1.0);
-    if n > 0 && !(min - slack..=max + slack).contains(&mean) {
-        fault("/mean", "lies between min and max".to_owned());
-    }
-    // Values between two ends vary the most with half of them at each (Popoviciu).
-    let half = ends.map_or(MAGNITUDE, |(min, max)| ((max - min) / 2.0).abs() + slack);
-    let most = n as f64 * half * half * (1.0 + 1e-9);
-    if !(0.0..=most).contains(&m2) {
-        fault("/m2", "is at least 0 and at most what n values between min and max can have".to_owned());
-    }
-    let counted = histogram.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
-    if counted > n {
-        fault("/histogram", format!("counts more than the {n} values"));
-    }
-    for (index, (bucket, _)) in histogram.iter().enumerate() {
-        if !BUCKETS.contains(bucket) {
-            fault(&format!("/histogram/{index}"), format!("is a bucket from {} to {}", BUCKETS.start(), BUCKETS.end()));
-        }
-    }
-    if above.len() > LIMITS {
-        fault("/above", format!("at most {LIMITS} limits"));
-    }
-    for (index, (limit, count)) in above.iter().enumerate() {
-        if !limit.is_finite() || *count > n {
-            fault(&format!("/above/{index}"), format!("is a limit and a count of at most {n}"));
-        }
-    }
     let histogram = histogram.into_iter().fold(BTreeMap::new(), |mut sums, (bucket, count)| {
         let sum: &mut u64 = sums.entry(bucket).or_insert(0);
         *sum = sum.saturating_add(count);
         sums
     });
-    Some(Summary::Values(Values { n, mean, m2, min, max, histogram, above }))
+    Summary::Values(Values { n, mean, m2, min, max, histogram, above })
 }

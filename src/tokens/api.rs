@@ -87,7 +87,7 @@ async fn change(
     if_match: IfMatch,
     body: Json,
 ) -> Result<HttpResponse> {
-    let change = body.read_with(|change: TokenChange| (change, Vec::new()))?;
+    let change = body.read_with(TokenChange::checked)?;
     let changed = tokens.change(&caller, path.into_inner(), if_match, change).await?;
     Ok(tagged(HttpResponse::Ok(), changed.version, &changed))
 }

@@ -4,7 +4,7 @@ use deserr::Deserr;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::origin::{self, Origin};
+use super::origin;
 use crate::access::{CredentialKind, Role};
 use crate::clock;
 use crate::input::{Faults, Reject};
@@ -50,7 +50,7 @@ pub struct NewToken {
     #[schema(value_type = Option<Key>)]
     pub environment: Option<String>,
     /// Where browsers may use a client key: origins, or `*` for all.
-    #[deserr(default, try_from(Vec<Origin>) = origin::each_once -> Reject)]
+    #[deserr(default)]
     #[schema(required = false, max_items = 100)]
     pub allowed_origins: Vec<String>,
     /// Until when it is good; for ever unless given.
@@ -69,7 +69,7 @@ pub struct TokenChange {
     #[schema(min_length = 1, max_length = 200)]
     pub name: Option<String>,
     /// Where browsers may use a client key: origins, or `*` for all.
-    #[deserr(default, try_from(Option<Vec<Origin>>) = optional_origins -> Reject)]
+    #[deserr(default)]
     #[schema(max_items = 100)]
     pub allowed_origins: Option<Vec<String>>,
 }
@@ -102,6 +102,15 @@ impl NewToken {
         }
         let stray = self.kind != Kind::ClientKey && !self.allowed_origins.is_empty();
         say(stray, "/allowed_origins", ONLY_CLIENT_KEYS);
+        faults.extend(origin::faults(&self.allowed_origins));
+        (self, faults)
+    }
+}
+
+impl TokenChange {
+    /// As it came, and what is wrong with it whatever the token.
+    pub(super) fn checked(self) -> (Self, Vec<Fault>) {
+        let faults = self.allowed_origins.as_deref().map(origin::faults).unwrap_or_default();
         (self, faults)
     }
 }
@@ -116,10 +125,6 @@ fn well_formed_name(name: String) -> Result<String, Reject> {
 
 fn optional_name(given: Option<String>) -> Result<Option<String>, Reject> {
     given.map(well_formed_name).transpose()
-}
-
-fn optional_origins(given: Option<Vec<Origin>>) -> Result<Option<Vec<String>>, Reject> {
-    given.map(origin::each_once).transpose()
 }
 
 fn known_role(given: Option<String>) -> Result<Option<Role>, Reject> {

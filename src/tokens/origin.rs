@@ -1,44 +1,34 @@
-use deserr::Deserr;
+use bellwether_core::Fault;
 use url::Url;
 
 use crate::access::ANY_ORIGIN;
-use crate::input::{Faults, Reject};
 
+/// Where a document has them.
+const PLACE: &str = "/allowed_origins";
 /// Most origins of a key.
 const MOST: usize = 100;
 /// Longest origin, in characters.
 const LENGTH: usize = 300;
 
-/// An origin as browsers send it, or `*` for all.
-#[derive(Clone, Debug, PartialEq, Eq, Deserr)]
-#[deserr(error = Faults, try_from(String) = Origin::new -> Reject)]
-pub(super) struct Origin(String);
-
-impl Origin {
-    fn new(text: String) -> Result<Self, Reject> {
-        if is_origin(&text) {
-            return Ok(Self(text));
-        }
-        let form = "`*` or an origin as browsers send it: scheme://host, with a port unless it is the scheme's own";
-        Err(Reject(format!("`{text}` is not {form}")))
-    }
+/// What is wrong with a key's origins: each is one as browsers send it, or `*` for all.
+pub(super) fn faults(origins: &[String]) -> Vec<Fault> {
+    let many = (origins.len() > MOST).then(|| Fault::new(PLACE, format!("has at most {MOST} origins")));
+    let form = "`*` or an origin as browsers send it: scheme://host, with a port unless it is the scheme's own";
+    let wrong = origins.iter().enumerate().filter(|(_, origin)| !is_origin(origin));
+    let wrong =
+        wrong.map(|(index, origin)| Fault::new(format!("{PLACE}/{index}"), format!("`{origin}` is not {form}")));
+    many.into_iter().chain(wrong).collect()
 }
 
 /// A key's origins, each once.
-///
-/// # Errors
-/// When there are too many.
-pub(super) fn each_once(origins: Vec<Origin>) -> Result<Vec<String>, Reject> {
-    if origins.len() > MOST {
-        return Err(Reject(format!("has at most {MOST} origins")));
-    }
+pub(super) fn each_once(origins: Vec<String>) -> Vec<String> {
     let mut all = Vec::with_capacity(origins.len());
-    for Origin(origin) in origins {
+    for origin in origins {
         if !all.contains(&origin) {
             all.push(origin);
         }
     }
-    Ok(all)
+    all
 }
 
 fn is_origin(text: &str) -> bool {
@@ -104,12 +94,11 @@ mod tests {
 
     #[test]
     fn an_origin_is_kept_once() {
-        let list = |text: &[&str]| {
-            let origins: Result<Vec<_>, _> = text.iter().map(|text| Origin::new((*text).to_owned())).collect();
-            origins.and_then(each_once)
-        };
-        assert_eq!(list(&["*", "http://a", "*"]).unwrap(), ["*", "http://a"]);
-        assert!(list(&["*", "http://A"]).is_err());
-        assert!(list(&["*"; 101]).is_err());
+        let list = |text: &[&str]| text.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+        assert_eq!(each_once(list(&["*", "http://a", "*"])), ["*", "http://a"]);
+        let pointers = |text: &[&str]| faults(&list(text)).into_iter().map(|fault| fault.pointer).collect::<Vec<_>>();
+        assert_eq!(pointers(&["*", "http://A", "http://a"]), ["/allowed_origins/1"]);
+        assert_eq!(pointers(&["*"; 101]), ["/allowed_origins"]);
+        assert_eq!(pointers(&["*"; 100]), Vec::<String>::new());
     }
 }

@@ -1,7 +1,7 @@
 use bellwether_core::Fault;
 
 use super::input::ONLY_CLIENT_KEYS;
-use super::{CreatedToken, Kind, NewToken, Token, TokenChange};
+use super::{CreatedToken, NewToken, Token, TokenChange, origin};
 use crate::access::{self, Access, Caller, Credential, CredentialKind, NewCredential, Role};
 use crate::audit::{self, Entry};
 use crate::clock;
@@ -94,7 +94,7 @@ impl Tokens {
                 if token.kind != CredentialKind::Client && !origins.is_empty() {
                     found.add([Fault::new("/allowed_origins", ONLY_CLIENT_KEYS)]);
                 }
-                token.allowed_origins = origins;
+                token.allowed_origins = origin::each_once(origins);
             }
             Error::unless_empty(found.into_faults())?;
             token.name = change.name.unwrap_or_else(|| token.name.clone());
@@ -153,30 +153,36 @@ impl Tokens {
 }
 
 /// What is to be kept of a new token.
-fn to_keep(connection: &mut Connection<'_>, new: NewToken, found: Found) -> Result<NewCredential> {
-    if !found.is_empty() {
-        // Of an environment that is not there everything else is moot. What could not be read of its name is empty.
-        if let (Some(project), Some(environment)) = (&new.project, &new.environment)
-            && new.kind != Kind::ServiceToken
-            && !project.is_empty()
-            && !environment.is_empty()
-        {
-            projects::environment(connection, project, environment)?;
-        }
-        return Err(Error::Invalid(found.into_faults()));
-    }
-    let environment = match (new.project, new.environment) {
-        (Some(project), Some(environment)) => Some(projects::environment(connection, &project, &environment)?.id()),
-        _ => None,
-    };
+fn to_keep(connection: &mut Connection<'_>, new: NewToken, mut found: Found) -> Result<NewCredential> {
+    let environment = environment(connection, &new, &mut found)?;
+    Error::unless_empty(found.into_faults())?;
     Ok(NewCredential {
-        kind: Kind::credential(new.kind),
+        kind: new.kind.credential(),
         name: new.name,
         role: new.role,
         environment,
-        allowed_origins: new.allowed_origins,
+        allowed_origins: origin::each_once(new.allowed_origins),
         expires_at: new.expires_at,
     })
+}
+
+/// The id of the environment that a new token names; what is not there is added to `found`.
+fn environment(connection: &mut Connection<'_>, new: &NewToken, found: &mut Found) -> Result<Option<i64>> {
+    let Some(project) = &new.project else { return Ok(None) };
+    let environments = match projects::environments(connection, project) {
+        Ok(environments) => environments,
+        Err(Error::NotFound(_)) => {
+            found.add([Fault::new("/project", format!("there is no project {project}"))]);
+            return Ok(None);
+        }
+        Err(error) => return Err(error),
+    };
+    let Some(key) = &new.environment else { return Ok(None) };
+    let known = environments.into_iter().find(|environment| environment.key == *key);
+    if known.is_none() {
+        found.add([Fault::new("/environment", format!("there is no environment {key} in project {project}"))]);
+    }
+    Ok(known.map(|environment| environment.id()))
 }
 
 fn shown(connection: &mut Connection<'_>, access: &Access, credential: &Credential) -> Result<Token> {

@@ -140,8 +140,8 @@ on_both!(what_is_wrong_with_a_new_token, async |app| {
         assert_eq!(app.post(TOKENS, &body).await.faults(), pointers, "{body}");
     }
     let nowhere = json!({"kind": "server_key", "name": "x", "project": "none", "environment": "staging"});
-    app.post(TOKENS, &nowhere).await.problem(404, "not_found");
-    app.post(TOKENS, &key("server_key", "none")).await.problem(404, "not_found");
+    assert_eq!(app.post(TOKENS, &nowhere).await.faults(), ["/project"]);
+    assert_eq!(app.post(TOKENS, &key("server_key", "none")).await.faults(), ["/environment"]);
 });
 
 on_both!(the_list_is_paged, async |app| {

@@ -5,6 +5,8 @@ use bellwether_core::{FALLTHROUGH, Fault, limits};
 
 use super::{FlagLimit, Guard, Limit, Policy, Stage, Test};
 use crate::flags::LayerPart;
+use crate::input::Reject;
+use crate::projects::well_formed_key;
 
 /// Most stages of a policy.
 const STAGES: usize = 20;
@@ -90,11 +92,12 @@ fn guards(guards: &[Guard]) -> Vec<Fault> {
     for (index, guard) in guards.iter().enumerate() {
         let mut fault =
             |member: &str, message: String| faults.push(Fault::new(format!("/guards/{index}{member}"), message));
-        if !names.insert(&guard.name) {
+        // Of names that can't be, it does not matter what else bears them.
+        if is_name(&guard.name) && !names.insert(&guard.name) {
             fault("/name", format!("another guard is named `{}`", guard.name));
         }
         let is_of_ratio = *kinds.entry(&guard.metric).or_insert(guard.test.is_of_ratio());
-        if is_of_ratio != guard.test.is_of_ratio() {
+        if is_metric(&guard.metric) && is_of_ratio != guard.test.is_of_ratio() {
             let (kind, tests) = if is_of_ratio {
                 ("a ratio", "`ratio_vs_control` and `ratio_limit`")
             } else {
@@ -109,15 +112,11 @@ fn guards(guards: &[Guard]) -> Vec<Fault> {
     faults
 }
 
+/// What is wrong with a guard. What a test has no use for has to be right, too: which of the two is meant is not known.
 fn guard_faults(guard: &Guard) -> Vec<(&'static str, String)> {
     let mut faults = Vec::new();
     let mut fault = |member, message: &str| faults.push((member, message.to_owned()));
-    let length = guard.name.len();
-    if length == 0
-        || length > GUARD_NAME_LENGTH
-        || guard.name.trim() != guard.name
-        || guard.name.contains(char::is_control)
-    {
+    if !is_name(&guard.name) {
         fault("/name", "a guard's name is 1 to 100 bytes of text without control characters or space around it");
     }
     if !is_metric(&guard.metric) {
@@ -129,40 +128,48 @@ fn guard_faults(guard: &Guard) -> Vec<(&'static str, String)> {
     if !WEIGHTS.contains(&guard.weight) {
         fault("/weight", "a weight is a number from 0.000001 to 1000000");
     }
-    match guard.margin {
-        Some(_) if !guard.test.is_against_control() => fault("/margin", "a test against a limit has no margin"),
-        Some(margin) if !(0.0..=MARGIN).contains(&margin) => {
-            fault("/margin", "a margin is a share of control from 0 to 10")
-        }
-        _ => {}
+    if guard.margin.is_some() && !guard.test.is_against_control() {
+        fault("/margin", "a test against a limit has no margin");
+    }
+    if guard.margin.is_some_and(|margin| !(0.0..=MARGIN).contains(&margin)) {
+        fault("/margin", "a margin is a share of control from 0 to 10");
     }
     match guard.quantile {
         Some(_) if guard.test != Test::QuantileLimit => fault("/quantile", "only `quantile_limit` has a quantile"),
-        Some(quantile) if !(quantile > 0.0 && quantile < 1.0) => fault("/quantile", "a quantile is between 0 and 1"),
         None if guard.test == Test::QuantileLimit => {
             fault("/quantile", "`quantile_limit` needs a quantile, such as 0.99")
         }
         _ => {}
     }
+    if guard.quantile.is_some_and(|quantile| !(quantile > 0.0 && quantile < 1.0)) {
+        fault("/quantile", "a quantile is between 0 and 1");
+    }
     match &guard.limit {
         Some(_) if guard.test.is_against_control() => fault("/limit", "a test against control has no limit"),
+        None if !guard.test.is_against_control() => fault("/limit", "this test needs a limit"),
+        _ => {}
+    }
+    match &guard.limit {
         Some(Limit::Number(limit)) => {
             if let Err(message) = guard.check_limit(*limit) {
                 fault("/limit", &message);
             }
         }
         Some(Limit::Flag(FlagLimit { flag, scale })) => {
-            if flag.is_empty() || flag.len() > limits::KEY_LENGTH {
-                fault("/limit/flag", "a flag's key is 1 to 100 bytes");
+            if let Err(Reject(message)) = well_formed_key(flag.clone()) {
+                fault("/limit/flag", &message);
             }
             if !(scale.is_finite() && *scale > 0.0) {
                 fault("/limit/scale", "a scale is a number above 0");
             }
         }
-        None if !guard.test.is_against_control() => fault("/limit", "this test needs a limit"),
         None => {}
     }
     faults
+}
+
+fn is_name(name: &str) -> bool {
+    (1..=GUARD_NAME_LENGTH).contains(&name.len()) && name.trim() == name && !name.contains(char::is_control)
 }
 
 fn is_metric(name: &str) -> bool {

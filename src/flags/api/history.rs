@@ -77,7 +77,7 @@ async fn restore(
     body: Json,
 ) -> Result<HttpResponse> {
     let (place, version) = path.into_inner().parts()?;
-    let input = body.read_or_default()?;
+    let input = body.read_or_default_then(RestoreInput::checked)?;
     if query.is_wanted()? {
         let restoration = flags.restoration(&caller, place, if_match, version).await?;
         return Ok(HttpResponse::Ok().json(Outcome::Preview(restoration.preview)));

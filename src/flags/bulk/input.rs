@@ -68,8 +68,8 @@ impl BulkInput {
     /// The action as far as it can be told, and every fault that shows without a look at the flags.
     pub fn planned(self) -> (Bulk, Vec<Fault>) {
         let mut faults = self.faults();
-        match (self.action, &self.environment) {
-            (BulkAction::Enable | BulkAction::Disable, None) => {
+        match (self.action, self.environment.as_deref()) {
+            (BulkAction::Enable | BulkAction::Disable, None | Some("")) => {
                 faults.push(Fault::new("/environment", "is required: the key of the environment"));
             }
             (BulkAction::Tag | BulkAction::Archive, Some(_)) => {
@@ -101,9 +101,7 @@ impl BulkInput {
         if self.action != BulkAction::Tag {
             let given = tags.into_iter().filter(|(_, tags)| !tags.is_empty());
             faults.extend(given.map(|(name, _)| Fault::new(format!("/{name}"), "is for `tag` alone")));
-            return faults;
-        }
-        if tags.iter().all(|(_, tags)| tags.is_empty()) {
+        } else if tags.iter().all(|(_, tags)| tags.is_empty()) {
             faults.push(Fault::new("/add", "give tags to `add`, to `remove`, or both"));
         }
         let long = tags.into_iter().filter(|(_, tags)| tags.len() > TAGS);

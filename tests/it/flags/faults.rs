@@ -31,6 +31,7 @@ on_both!(a_new_flag_with_many_faults, async |app| {
         "variations": [{"name": "", "value": 1}, {"name": "a", "value": 1.5}, {"name": "a", "value": "1"}, {"value": 2}],
         "off_variation": "none", "more": 1,
     });
+    // Whether it has the off variation is not known, as long as one of them has no name.
     let pointers = app.post(FLAGS, &wrong).await.faults();
     let expected = [
         "/client_visible",
@@ -40,7 +41,6 @@ on_both!(a_new_flag_with_many_faults, async |app| {
         "/metadata",
         "/more",
         "/name",
-        "/off_variation",
         "/owner",
         "/tags/0",
         "/tags/1",
@@ -63,7 +63,6 @@ on_both!(a_new_flag_with_many_faults, async |app| {
         "/key",
         "/more",
         "/name",
-        "/off_variation",
         "/owner",
         "/tags/0",
         "/tags/1",
