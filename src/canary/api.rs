@@ -2,17 +2,18 @@
 
 use actix_web::{HttpResponse, web};
 use deserr::Deserr;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::{OpenApi as _, ToSchema};
 
 use super::record::LogItem;
 use super::verdict::Record;
 use super::view::CanaryView;
 use super::{Act, Canaries, Policy};
+use crate::access::Caller;
 use crate::error::{Error, Result};
-use crate::flags::{Place, reason_fault};
+use crate::flags::{Place, Preview, reason_fault};
 use crate::http::problem::Problem;
-use crate::http::{Json, NoParameters, Page, Paging, caller::Staff, tagged};
+use crate::http::{Json, NoParameters, Page, Paging, Previewing, caller::Staff, tagged};
 use crate::input::Faults;
 use crate::version::{IfMatch, RequiredIfMatch};
 
@@ -62,6 +63,17 @@ struct ReasonInput {
     #[deserr(default)]
     #[schema(required = false, max_length = 1_000)]
     reason: String,
+}
+
+/// What an act answers.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[schema(as = CanaryOrPreview)]
+enum Outcome {
+    /// The canary as it is now.
+    Canary(Box<CanaryView>),
+    /// With `?preview=true`, who would move.
+    Preview(Box<Preview>),
 }
 
 /// Shows a flag's canary and what its guards find.
@@ -138,21 +150,19 @@ macro_rules! acts {
             post,
             path = $path,
             operation_id = $id,
-            params(IfMatch),
+            params(Previewing, IfMatch),
             request_body(content = Option<ReasonInput>, example = json!({"reason": "As agreed this morning"})),
-            responses((status = OK, body = CanaryView)),
+            responses((status = OK, body = Outcome)),
         )]
         async fn $name(
             Staff(caller): Staff,
-            _: web::Query<NoParameters>,
+            query: web::Query<Previewing>,
             canaries: web::Data<Canaries>,
             path: web::Path<Place>,
             if_match: IfMatch,
             body: Json,
         ) -> Result<HttpResponse> {
-            let place = path.into_inner();
-            let view = canaries.act(&caller, place, if_match, $act, reason(body)?).await?;
-            Ok(tagged(HttpResponse::Ok(), view.version, &view))
+            act(&caller, &canaries, path.into_inner(), &query, if_match, $act, body).await
         }
     )*};
 }
@@ -172,10 +182,23 @@ acts! {
     promote, "/promote", "promoteCanary" => Act::Promote
 }
 
-fn reason(body: Json) -> Result<String> {
-    let input: ReasonInput = body.read_or_default()?;
-    Error::unless_empty(reason_fault(&input.reason).into_iter().collect())?;
-    Ok(input.reason)
+async fn act(
+    caller: &Caller,
+    canaries: &Canaries,
+    place: Place,
+    query: &Previewing,
+    if_match: IfMatch,
+    act: Act,
+    body: Json,
+) -> Result<HttpResponse> {
+    let ReasonInput { reason } = body.read_or_default()?;
+    Error::unless_empty(reason_fault(&reason).into_iter().collect())?;
+    if query.is_wanted()? {
+        let preview = canaries.preview(caller, place, if_match, act).await?;
+        return Ok(HttpResponse::Ok().json(Outcome::Preview(Box::new(preview))));
+    }
+    let view = canaries.act(caller, place, if_match, act, reason).await?;
+    Ok(tagged(HttpResponse::Ok(), view.version, &Outcome::Canary(Box::new(view))))
 }
 
 /// Lists what happened to a canary, newest first.

@@ -8,6 +8,7 @@
 //! Around it stand the [`Canaries`] service, through which people act, and the [`runner`], through which the guards do:
 //! both by the same transitions and the flags' one write path.
 
+mod act;
 pub mod api;
 mod attached;
 mod guard;
@@ -27,13 +28,14 @@ mod view;
 mod window;
 mod wording;
 
+pub use act::Act;
 pub use attached::{purge, users};
 pub use guard::GuardState;
 pub use judge::{Decision, Judgement, MOST_EXTENSIONS, Notice, Situation, judge, stage_ends_at};
 pub use policy::{Action, FlagLimit, Gate, Guard, Limit, NoData, Policy, Stage, Test};
 pub use record::{Canary, LogItem, Progress, State};
 pub use report::{Evidence, Figures, GuardReport, Samples, Verdict};
-pub use service::{Act, Canaries, Detail, Windows, configure};
+pub use service::{Canaries, Detail, Windows, configure};
 pub use view::CanaryView;
 pub use window::ClosedWindow;
 

@@ -46,6 +46,11 @@ impl State {
     pub fn is_active(self) -> bool {
         matches!(self, Self::Running | Self::Paused | Self::Held)
     }
+
+    /// Whether it stays as it is until somebody starts it again.
+    pub fn has_ended(self) -> bool {
+        matches!(self, Self::RolledBack | Self::Promoted)
+    }
 }
 
 /// A canary of one flag in one environment.

@@ -166,17 +166,18 @@ fn apply(
     }
     if step.acts(transition.canary.state) {
         transition.reason = step.judgement.decision.reason().to_owned();
-        match &step.judgement.decision {
-            Decision::RollBack { .. } => transition.roll_back(connection)?,
-            Decision::Advance { promotes: true, .. } => transition.promote(connection)?,
+        let outcome = match &step.judgement.decision {
+            Decision::RollBack { .. } => transition.roll_back()?,
+            Decision::Advance { promotes: true, .. } => transition.promote()?,
             Decision::Advance { to, .. } => transition.advance(connection, &served.state, *to)?,
-            Decision::Extend { .. } => transition.extend(connection)?,
-            Decision::Hold { .. } => transition.hold(connection)?,
+            Decision::Extend { .. } => transition.extend()?,
+            Decision::Hold { .. } => transition.hold()?,
             Decision::KeepGoing { .. } | Decision::AwaitPerson { .. } => {
                 transition.reason = "Nothing objects any more.".to_owned();
-                transition.resume(connection)?;
+                transition.resume()?
             }
-        }
+        };
+        transition.save(connection, outcome)?;
         let state = transition.canary.state.name();
         tracing::info!(flag = transition.edited.key(), state, reason = transition.reason, "the guards decided");
     }

@@ -1,11 +1,10 @@
 use std::sync::Arc;
 
-use bellwether_core::State as Snapshot;
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::record::{Canary, LogItem, State};
-use super::transition::{Transition, check, first_guards};
+use super::transition::{check, first_guards};
 use super::view::CanaryView;
 use super::{GuardReport, GuardState, Policy, store};
 use crate::access::{Caller, Role};
@@ -13,7 +12,7 @@ use crate::audit::{self, Entry};
 use crate::clock;
 use crate::db::{Connection, Part, Store};
 use crate::error::{Error, Result};
-use crate::flags::{Edited, Flags, Place, Published, Served};
+use crate::flags::{Edited, Flags, Place, Served};
 use crate::input;
 use crate::measurements::{Closed, Cut, Measurements};
 use crate::version::IfMatch;
@@ -24,23 +23,6 @@ pub struct Canaries {
     pub(super) store: Store,
     pub(super) flags: Flags,
     pub(super) measurements: Measurements,
-}
-
-/// What a person may do with a canary.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Act {
-    /// Begin a release.
-    Start,
-    /// Go to the next stage now.
-    Advance,
-    /// Stay where it is.
-    Pause,
-    /// Go on.
-    Resume,
-    /// Serve control to everyone.
-    Rollback,
-    /// Serve treatment to everyone.
-    Promote,
 }
 
 /// Everything there is to show of a canary.
@@ -182,55 +164,6 @@ impl Canaries {
         self.store.write(Part::Configuration, work).await
     }
 
-    /// Does what a person wants with a canary.
-    ///
-    /// # Errors
-    /// When the caller may not, the state does not allow it, or the version is stale.
-    pub async fn act(
-        &self,
-        caller: &Caller,
-        place: Place,
-        if_match: IfMatch,
-        act: Act,
-        reason: String,
-    ) -> Result<CanaryView> {
-        let caller = caller.clone();
-        let canaries = self.clone();
-        let work = move |c: &mut Connection<'_>| {
-            let (edited, canary) = find(c, &place)?;
-            caller.require_change(edited.environment.production)?;
-            if_match.check(canary.version)?;
-            let published = canaries.transit(c, &caller, edited, canary, reason, act)?;
-            Ok((view(c, &place)?, published))
-        };
-        self.flags.write(work).await
-    }
-
-    fn transit(
-        &self,
-        connection: &mut Connection<'_>,
-        caller: &Caller,
-        edited: Edited,
-        canary: Canary,
-        reason: String,
-        act: Act,
-    ) -> Result<Vec<Arc<Published>>> {
-        let served = self.served(edited.environment.id)?;
-        let flags: &Snapshot = &served.state;
-        let next = canary.progress.as_ref().map_or(0, |progress| progress.stage + 1);
-        let cut = self.cut();
-        let mut transition = Transition { caller, edited, canary, reason, verdict: None, cut, published: Vec::new() };
-        match act {
-            Act::Start => transition.start(connection, flags)?,
-            Act::Advance => transition.advance(connection, flags, next)?,
-            Act::Pause => transition.pause(connection)?,
-            Act::Resume => transition.resume(connection)?,
-            Act::Rollback => transition.roll_back(connection)?,
-            Act::Promote => transition.promote(connection)?,
-        }
-        Ok(transition.published)
-    }
-
     pub(super) fn served(&self, environment: i64) -> Result<Arc<Served>> {
         Ok(arc_swap::Guard::into_inner(self.flags.live().environment(environment)?.served()))
     }
@@ -303,7 +236,7 @@ pub(super) fn guards(connection: &mut Connection<'_>, canary: &Canary) -> Result
     }
 }
 
-fn view(connection: &mut Connection<'_>, place: &Place) -> Result<CanaryView> {
+pub(super) fn view(connection: &mut Connection<'_>, place: &Place) -> Result<CanaryView> {
     let (edited, canary) = find(connection, place)?;
     let reports = guards(connection, &canary)?.iter().map(GuardState::report).collect();
     Ok(CanaryView::of(edited.key(), &edited.environment.key, canary, reports))

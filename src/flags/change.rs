@@ -9,6 +9,7 @@ use serde_json::json;
 use super::history::Cause;
 use super::publish::{self, Published};
 use super::rollout::{RolloutInput, rolled_out};
+use super::salts::Salts;
 use super::store::{self, ConfigurationRecord, FlagRecord};
 use super::{Configuration, Configured};
 use crate::access::{Caller, Role};
@@ -80,6 +81,11 @@ impl Edited {
         self.flag.id
     }
 
+    /// What the next change here draws its salts from.
+    pub fn salts(&self) -> Salts {
+        Salts::new(self.ids(), self.record.version)
+    }
+
     /// The ids of the flag and the environment in the store.
     pub(super) fn ids(&self) -> (i64, i64) {
         (self.flag.id, self.environment.id)
@@ -110,6 +116,14 @@ impl Edited {
         self.record.release.as_ref()
     }
 
+    /// The release that the last change of that name began, as far as versions are kept.
+    ///
+    /// # Errors
+    /// When the store does not answer.
+    pub fn release_of_last(&self, connection: &mut Connection<'_>, action: &str) -> Result<Option<Release>> {
+        Ok(store::last_version_by(connection, self.ids(), action)?.and_then(|version| version.release))
+    }
+
     /// As the API shows it.
     ///
     /// # Errors
@@ -130,10 +144,11 @@ impl Edited {
         }
     }
 
-    /// Passes a configuration that leaves the split alone that a release runs on.
+    /// Passes a configuration that leaves the split alone that a release runs on. Whom its rule matches may change: who
+    /// comes in falls into both arms alike.
     pub(super) fn allows(&self, next: &Configuration) -> Result<()> {
-        match &self.record.release {
-            Some(release) if self.record.configuration.serve(&release.place) != next.serve(&release.place) => {
+        match self.release() {
+            Some(release) if self.configuration().serve(&release.place) != next.serve(&release.place) => {
                 let what = "a running canary or experiment owns this split; change it there, or end it first";
                 Err(Error::Conflict(what.to_owned()))
             }

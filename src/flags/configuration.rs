@@ -13,6 +13,7 @@ use utoipa::ToSchema;
 
 use super::condition::{ConditionInput, ConditionShape};
 use super::layers::Limit;
+use super::salts::Salts;
 use super::share;
 use crate::audit::{self, FieldChange};
 use crate::error::Result;
@@ -291,12 +292,13 @@ impl ConfigurationDocument {
     /// of serves, weights and salts, with pointers into the document. What is at fault serves the first variation, so
     /// that everything else can be checked where the flag is compiled.
     ///
-    /// What it says of layers has to be so by `release`, which runs on the flag.
+    /// What it says of layers has to be so by `release`, which runs on the flag. Splits that are new and are given no salt
+    /// draw one of `salts`.
     pub fn configuration(
         self,
         variations: &[Variation],
-        old: &Configuration,
-        release: Option<&Release>,
+        (old, release): (&Configuration, Option<&Release>),
+        salts: Salts,
     ) -> (Configuration, Vec<Fault>) {
         let input = self.configuration;
         let mut faults = input.limit_faults(release);
@@ -304,18 +306,26 @@ impl ConfigurationDocument {
         for (index, rule) in input.rules.into_iter().enumerate() {
             let id = rule.id.unwrap_or_else(|| format!("r{}", Alphanumeric.sample_string(&mut rand::rng(), 8)));
             let at = format!("/configuration/rules/{index}/serve");
-            let serve = rule.serve.serve(variations, old.serve(&id), &at, &mut faults);
+            let serve = rule.serve.serve(variations, (old.serve(&id), salts), &at, &mut faults);
             let at = format!("/configuration/rules/{index}/clauses");
             let clauses = ConditionInput::conditions(rule.clauses, &at, &mut faults);
             rules.push(Rule { id, description: rule.description, clauses, serve });
         }
         let at = "/configuration/fallthrough";
-        let fallthrough = input.fallthrough.serve(variations, Some(&old.fallthrough), at, &mut faults);
+        let fallthrough = input.fallthrough.serve(variations, (Some(&old.fallthrough), salts), at, &mut faults);
         let configuration = Configuration {
             enabled: input.enabled,
             off_variation: input.off_variation,
-            prerequisites: input.prerequisites.into_iter().map(PrerequisiteInput::prerequisite).collect(),
-            targets: input.targets.into_iter().map(TargetInput::target).collect(),
+            prerequisites: input
+                .prerequisites
+                .into_iter()
+                .map(|one| Prerequisite { flag: one.flag, variations: one.variations })
+                .collect(),
+            targets: input
+                .targets
+                .into_iter()
+                .map(|TargetInput { variation, keys }| Target { variation, keys })
+                .collect(),
             rules,
             fallthrough,
         };
@@ -336,28 +346,19 @@ impl ConfigurationInput {
     }
 }
 
-impl TargetInput {
-    fn target(self) -> Target {
-        Target { variation: self.variation, keys: self.keys }
-    }
-}
-
-impl PrerequisiteInput {
-    fn prerequisite(self) -> Prerequisite {
-        Prerequisite { flag: self.flag, variations: self.variations }
-    }
-}
+/// What is served there now, and salts for what is new.
+type There<'c> = (Option<&'c Serve>, Salts);
 
 impl ServeInput {
-    fn serve(self, variations: &[Variation], old: Option<&Serve>, at: &str, faults: &mut Vec<Fault>) -> Serve {
+    fn serve(self, variations: &[Variation], there: There<'_>, at: &str, faults: &mut Vec<Fault>) -> Serve {
         match (self.variation, self.split) {
             (Some(variation), None) => Serve::Variation(variation),
-            (None, Some(split)) => split.serve(variations, old, &format!("{at}/split"), faults),
+            (None, Some(split)) => split.serve(variations, there, &format!("{at}/split"), faults),
             (variation, split) => {
                 faults.push(Fault::new(at, "either `variation` or `split` is needed"));
                 // Whichever is meant, it has to be right.
                 if let Some(split) = split {
-                    split.serve(variations, old, &format!("{at}/split"), faults);
+                    split.serve(variations, there, &format!("{at}/split"), faults);
                 }
                 variation.map_or_else(|| first(variations), Serve::Variation)
             }
@@ -371,7 +372,7 @@ fn first(variations: &[Variation]) -> Serve {
 }
 
 impl SplitInput {
-    fn serve(self, variations: &[Variation], old: Option<&Serve>, at: &str, faults: &mut Vec<Fault>) -> Serve {
+    fn serve(self, variations: &[Variation], (old, salts): There<'_>, at: &str, faults: &mut Vec<Fault>) -> Serve {
         if self.salt.as_ref().is_some_and(|salt| !share::is_salt(salt)) {
             faults.push(Fault::new(format!("{at}/salt"), "has 1 to 64 characters, U+0000 not among them"));
         }
@@ -385,7 +386,7 @@ impl SplitInput {
             Some(Serve::Split(split)) => Some(split),
             _ => None,
         };
-        let salt = self.salt.or_else(|| before.map(|split| split.salt.clone())).unwrap_or_else(share::new_salt);
+        let salt = self.salt.or_else(|| before.map(|split| split.salt.clone())).unwrap_or_else(|| salts.draw(at));
         // Another salt is another shuffle: what lies where under the old one says nothing about it.
         let ranges = match before.filter(|split| split.salt == salt) {
             Some(split) => allocation::reallocate(&split.ranges, &weights),

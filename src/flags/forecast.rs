@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use bellwether_core::State;
+use bellwether_core::{Entry, Release, State};
 use serde_json::Value;
 
 use super::archive::archivable;
@@ -56,16 +56,29 @@ impl Flags {
             Ok((edited, next))
         };
         let (edited, next) = self.store.read(Part::Configuration, work).await?;
-        let changing = Changing {
-            flag: edited.flag.clone(),
-            record: edited.record.clone(),
-            next: next.clone(),
-            moves: Preview::between(edited.configuration(), &next, edited.release()),
-        };
-        let together = Together { environment: edited.environment.clone(), changing: vec![changing] };
-        let previews = self.previews(vec![together], |_| "/configuration".to_owned()).await?;
-        let preview = previews.into_iter().flatten().next().unwrap_or_default();
+        let changing = Changing::configured(edited.flag.clone(), edited.record.clone(), next.clone());
+        let preview = self.preview_of(edited.environment.clone(), changing).await?;
         Ok(Forecast { edited, next, preview })
+    }
+
+    /// Who would move if a flag came to be served like this, with this release on it.
+    ///
+    /// # Errors
+    /// When it can't be served like this.
+    pub async fn preview_release(
+        &self,
+        edited: Edited,
+        next: Configuration,
+        release: Option<Release>,
+    ) -> Result<Preview> {
+        let Edited { environment, flag, record } = edited;
+        self.preview_of(environment, Changing::released(flag, record, next, release)).await
+    }
+
+    async fn preview_of(&self, environment: Environment, changing: Changing) -> Result<Preview> {
+        let together = Together { environment, changing: vec![changing] };
+        let previews = self.previews(vec![together], |_| "/configuration".to_owned()).await?;
+        Ok(previews.into_iter().flatten().next().unwrap_or_default())
     }
 
     /// Who would move by such changes: for each environment, of each flag that changes there.
@@ -102,9 +115,33 @@ pub(super) struct Changing {
     /// How it is served.
     pub(super) record: ConfigurationRecord,
     /// How it would be served.
-    pub(super) next: Configuration,
+    next: Configuration,
+    /// The release that would run on it.
+    release: Option<Release>,
     /// The moves, as far as the configurations tell them.
-    pub(super) moves: Preview,
+    moves: Preview,
+}
+
+impl Changing {
+    /// By another configuration; what runs on it goes on.
+    pub(super) fn configured(flag: FlagRecord, record: ConfigurationRecord, next: Configuration) -> Self {
+        let release = record.release.clone();
+        Self::released(flag, record, next, release)
+    }
+
+    /// By what a release does.
+    fn released(flag: FlagRecord, record: ConfigurationRecord, next: Configuration, release: Option<Release>) -> Self {
+        let before = (&record.configuration, record.release.as_ref());
+        let moves = Preview::between(before, (&next, release.as_ref()));
+        Self { flag, record, next, release, moves }
+    }
+
+    /// Itself, as it would be served.
+    fn entry(&self, prefix: &str) -> Result<Entry> {
+        let (configuration, release) = (self.next.clone(), self.release.clone());
+        let record = ConfigurationRecord { configuration, release, ..self.record.clone() };
+        publish::entry(&self.flag, &record, prefix)
+    }
 }
 
 /// What would change in an environment at once.
@@ -116,8 +153,7 @@ pub(super) struct Together {
 impl Together {
     fn previews(&self, before: &State, users: &RecentUsers, prefix: &str) -> Result<Vec<Preview>> {
         let (gone, kept): (Vec<_>, Vec<_>) = self.changing.iter().partition(|one| one.flag.archived_at.is_some());
-        let entry = |one: &Changing| publish::entry(&one.flag, &one.record, one.next.clone(), prefix);
-        let entries: Vec<_> = kept.into_iter().map(entry).collect::<Result<_>>()?;
+        let entries: Vec<_> = kept.into_iter().map(|one| one.entry(prefix)).collect::<Result<_>>()?;
         let after = before.what_if(entries, []).without(gone.into_iter().map(|one| one.flag.key.as_str()));
         let users = share_of_users(users, self.changing.len());
         let (needed_by, now) = (NeededBy::of(before), clock::at(clock::now()));
@@ -206,8 +242,8 @@ fn everywhere(
         let mut changing = Vec::with_capacity(flags.len());
         for flag in flags {
             let record = store::find_configuration(connection, flag.id, environment.id())?;
-            let (next, moves) = (record.configuration.clone(), moves(flag, &record));
-            changing.push(Changing { flag: flag.clone(), record, next, moves });
+            let (next, release, moves) = (record.configuration.clone(), record.release.clone(), moves(flag, &record));
+            changing.push(Changing { flag: flag.clone(), record, next, release, moves });
         }
         places.push(Together { environment, changing });
     }

@@ -70,7 +70,8 @@ fn name(salt: &str) -> &str {
 }
 
 /// A release's part of a layer, out of what no other release of the environment holds in the transaction at hand, which
-/// has to write the release. `bucket_by` is the attribute that the release's split hashes.
+/// has to write the release: as much as can be of what the flag's last release had, so that the same users take part.
+/// `bucket_by` is the attribute that the release's split hashes.
 ///
 /// # Errors
 /// [`Error::Conflict`] when too little is free, or the others go by another attribute and could have a user in common
@@ -78,7 +79,7 @@ fn name(salt: &str) -> &str {
 pub fn take(
     connection: &mut Connection<'_>,
     environment: i64,
-    part: &LayerPart,
+    (part, before): (&LayerPart, Option<&Layer>),
     bucket_by: &str,
     otherwise: Option<String>,
 ) -> Result<Layer> {
@@ -94,7 +95,8 @@ pub fn take(
         )));
     }
     let free = free::free(&spans(&holders));
-    let Some(ranges) = free::hand_out(&free, wanted) else {
+    let before = before.filter(|layer| (&*layer.salt, &*layer.bucket_by) == (&*salt, bucket_by));
+    let Some(ranges) = free::hand_out(&free, before.map_or(&[], |layer| &layer.ranges), wanted) else {
         let percent = |buckets: u32| format!("{} %", share::percent_of_buckets(buckets));
         let held = |(flag, _, layer): &Held| format!("{flag} ({})", percent(free::size(&layer.ranges)));
         return Err(Error::Conflict(format!(
@@ -111,6 +113,11 @@ pub fn take(
 /// Buckets of a layer that a release holds.
 pub(super) fn size(layer: &Layer) -> u32 {
     free::size(&layer.ranges)
+}
+
+/// Buckets of a layer that both hold.
+pub(super) fn common(one: &Layer, other: &Layer) -> u32 {
+    free::size(&free::common(&one.ranges, &other.ranges))
 }
 
 /// A flag's key, its release and what this holds.

@@ -26,6 +26,7 @@ mod publish;
 mod reconcile;
 mod references;
 mod rollout;
+mod salts;
 pub mod segments;
 mod service;
 pub mod share;
@@ -60,6 +61,7 @@ pub use preview::{Balance, Dependent, NeededBy, PlacedMove, Preview, RecentMoves
 pub use publish::Published;
 pub use reconcile::reconcile;
 pub use rollout::{RolloutInput, Wanted};
+pub use salts::Salts;
 pub use service::{FlagFilter, Flags};
 pub use staleness::{FlagState, Staleness};
 pub use times::{ChangeTimes, News};

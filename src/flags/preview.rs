@@ -1,20 +1,22 @@
 //! Who would move by a change, before anything is saved: in buckets where that can be said, and in users seen of late.
 
+mod places;
 mod recent;
 mod summary;
 
 use std::collections::{BTreeMap, HashMap};
 
-use bellwether_core::allocation::{self, Move, Range};
+use bellwether_core::allocation::Move;
 use bellwether_core::bucket::BUCKETS;
-use bellwether_core::{FALLTHROUGH, Release, Rule, Serve, Value, Variation};
+use bellwether_core::{FALLTHROUGH, Rule, Value, Variation};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub(super) use places::Serving;
 pub(super) use recent::share_of_users;
 pub use recent::{Dependent, NeededBy, RecentMoves, UserMove, moved_users};
 
-use super::{Configuration, layers, share};
+use super::Configuration;
 
 /// Who would move.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
@@ -89,21 +91,16 @@ pub struct TargetMoves {
 }
 
 impl Preview {
-    /// The moves between two configurations, in the rules that both have and in the fallthrough. How many a rule
-    /// matches that is new or gone is a matter of the users, not of buckets, and is left out. `release` is what runs on
-    /// the flag, before and after.
-    pub fn between(before: &Configuration, after: &Configuration, release: Option<&Release>) -> Self {
-        let rules = after.rules.iter().map(|rule| rule.id.as_str());
+    /// The moves from one way to serve a flag to another, in the rules that both have and in the fallthrough. How many
+    /// a rule matches that is new or gone is a matter of the users, not of buckets, and is left out.
+    pub(super) fn between(before: Serving<'_>, after: Serving<'_>) -> Self {
         let mut placed = Vec::new();
-        for place in rules.chain([FALLTHROUGH]) {
-            if let (Some(old), Some(new)) = (before.serve(place), after.serve(place)) {
-                let (from, to) = (ranges(before, place, old, release), ranges(after, place, new, release));
-                let shuffled = before.enabled && after.enabled && shuffles(old, new);
-                let moves = if shuffled { independent(&from, &to) } else { allocation::moves(&from, &to) };
-                placed.extend(moves.into_iter().map(|movement| PlacedMove { place: place.to_owned(), movement }));
-            }
+        for place in all_places(after.0) {
+            let moves = places::moves(before, after, place).unwrap_or_default();
+            placed.extend(moves.into_iter().map(|movement| PlacedMove { place: place.to_owned(), movement }));
         }
         let preview = Self::of(placed);
+        let (before, after) = (before.0, after.0);
         if !before.enabled && !after.enabled {
             return preview;
         }
@@ -112,27 +109,19 @@ impl Preview {
     }
 
     /// The moves when variations come to have other values: of those who are served them.
-    pub fn of_values(
-        (configuration, release): (&Configuration, Option<&Release>),
-        before: &[Variation],
-        after: &[Variation],
-    ) -> Self {
+    pub(super) fn of_values(serving: Serving<'_>, before: &[Variation], after: &[Variation]) -> Self {
         let value = |of: &[Variation], name: &str| of.iter().find(|one| one.name == name).map(|one| one.value.clone());
         let changed = |name: &str| {
             let (old, new): (Option<Value>, Option<Value>) = (value(before, name), value(after, name));
             old != new
         };
-        let rules = configuration.rules.iter().map(|rule| rule.id.as_str());
         let mut placed = Vec::new();
-        for place in rules.chain([FALLTHROUGH]) {
-            let Some(serve) = configuration.serve(place) else { continue };
-            let shares = allocation::shares(&ranges(configuration, place, serve, release));
-            placed.extend(shares.into_iter().filter(|(name, buckets)| *buckets > 0 && changed(name)).map(
-                |(name, buckets)| PlacedMove {
-                    place: place.to_owned(),
-                    movement: Move { from: name.clone(), to: name, buckets },
-                },
-            ));
+        for place in all_places(serving.0) {
+            let shares = places::shares(serving, place).into_iter().filter(|(name, _)| changed(name));
+            placed.extend(shares.map(|(name, buckets)| PlacedMove {
+                place: place.to_owned(),
+                movement: Move { from: name.clone(), to: name, buckets },
+            }));
         }
         Self::of(placed)
     }
@@ -181,6 +170,11 @@ impl PlacedMove {
     }
 }
 
+/// The rules of a configuration, by their ids, and its fallthrough.
+fn all_places(configuration: &Configuration) -> impl Iterator<Item = &str> {
+    configuration.rules.iter().map(|rule| rule.id.as_str()).chain([FALLTHROUGH])
+}
+
 /// The keys whose own target changes what they are served, or may.
 pub(super) fn changed_targets<'c>(before: &'c Configuration, after: &'c Configuration) -> Vec<&'c str> {
     if !before.enabled && !after.enabled {
@@ -217,60 +211,6 @@ fn changed_rules(before: &Configuration, after: &Configuration) -> Vec<String> {
     let changed = after.rules.iter().filter(is_changed);
     let gone = before.rules.iter().filter(|rule| !after.rules.iter().any(|one| one.id == rule.id));
     changed.chain(gone).map(|rule| rule.id.clone()).collect()
-}
-
-/// What is served at a place, the kill switch considered, and the layer of the release that runs there: a layer's buckets
-/// have nothing to do with the split's, so those outside of it are laid out behind those inside.
-fn ranges(configuration: &Configuration, place: &str, serve: &Serve, release: Option<&Release>) -> Vec<Range> {
-    if !configuration.enabled {
-        return allocation::whole(&configuration.off_variation);
-    }
-    let inside = share::ranges(serve);
-    let Some(layer) = release.filter(|release| release.place == place).and_then(|release| release.layer.as_ref())
-    else {
-        return inside;
-    };
-    let outside = match &layer.otherwise {
-        Some(variation) if place == FALLTHROUGH => allocation::whole(variation),
-        _ => share::ranges(&configuration.fallthrough),
-    };
-    let size = layers::size(layer);
-    let rest = squeezed(&outside, BUCKETS.saturating_sub(size)).into_iter();
-    squeezed(&inside, size).into_iter().chain(rest.map(|(end, variation)| (size + end, variation))).collect()
-}
-
-/// Ranges in so many buckets instead of all of them.
-fn squeezed(ranges: &[Range], buckets: u32) -> Vec<Range> {
-    let scaled = |end: u32| u64::from(end) * u64::from(buckets) / u64::from(BUCKETS);
-    let end = |end: u32| u32::try_from(scaled(end)).unwrap_or(buckets);
-    ranges.iter().map(|(old, variation)| (end(*old), variation.clone())).collect()
-}
-
-/// Whether a user's buckets under the two have nothing to do with each other.
-fn shuffles(old: &Serve, new: &Serve) -> bool {
-    match (old, new) {
-        (Serve::Split(old), Serve::Split(new)) => {
-            (&old.salt, &old.bucket_by, &old.hash) != (&new.salt, &new.bucket_by, &new.hash)
-        }
-        _ => false,
-    }
-}
-
-/// The moves to be expected when everyone is shuffled anew.
-fn independent(old: &[Range], new: &[Range]) -> Vec<Move> {
-    let (old, new) = (allocation::shares(old), allocation::shares(new));
-    let mut moves = Vec::new();
-    for (from, left) in &old {
-        for (to, entered) in new.iter().filter(|(to, _)| *to != from) {
-            let expected = (u64::from(*left) * u64::from(*entered) + u64::from(BUCKETS) / 2) / u64::from(BUCKETS);
-            let buckets = u32::try_from(expected).unwrap_or(BUCKETS);
-            if buckets > 0 {
-                moves.push(Move { from: from.clone(), to: to.clone(), buckets });
-            }
-        }
-    }
-    moves.sort_by_key(|movement| std::cmp::Reverse(movement.buckets));
-    moves
 }
 
 #[cfg(test)]

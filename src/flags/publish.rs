@@ -92,18 +92,12 @@ pub(super) fn faults(
     Ok(faults)
 }
 
-/// The flag as it would be served with this configuration.
+/// The flag as it would be served.
 ///
 /// # Errors
 /// Every fault of the flag, with pointers below `prefix`.
-pub(super) fn entry(
-    flag: &FlagRecord,
-    record: &ConfigurationRecord,
-    configuration: Configuration,
-    prefix: &str,
-) -> Result<Entry> {
-    let served = served(flag, &ConfigurationRecord { configuration, ..record.clone() });
-    match Entry::read(RawValue::from_string(serde_json::to_string(&served)?)?) {
+pub(super) fn entry(flag: &FlagRecord, record: &ConfigurationRecord, prefix: &str) -> Result<Entry> {
+    match Entry::read(RawValue::from_string(serde_json::to_string(&served(flag, record))?)?) {
         Err(Refusal::Flag { faults, .. }) => {
             Err(Error::Invalid(faults.into_iter().map(|fault| place(fault, prefix)).collect()))
         }

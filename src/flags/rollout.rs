@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bellwether_core::allocation::Weight;
 use bellwether_core::bucket::BUCKETS;
-use bellwether_core::{Fault, Target, ValueType, Variation, limits};
+use bellwether_core::{FALLTHROUGH, Fault, Target, ValueType, Variation, limits};
 use deserr::Deserr;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -86,7 +86,8 @@ impl Wanted {
 fn configuration(connection: &mut Connection<'_>, edited: &Edited, document: Value) -> Result<Configuration> {
     input::read_then(document, |document: ConfigurationDocument| {
         let variations = &edited.definition().variations;
-        let (next, mut faults) = document.configuration(variations, edited.configuration(), edited.release());
+        let (next, mut faults) =
+            document.configuration(variations, (edited.configuration(), edited.release()), edited.salts());
         faults.extend(publish::faults(connection, &edited.flag, &edited.record, next.clone(), "/configuration")?);
         Error::unless_empty(faults)?;
         Ok(next.tidied())
@@ -111,7 +112,7 @@ pub(super) fn rolled_out(edited: &Edited, rollout: &RolloutInput) -> Result<Conf
     };
     Error::unless_empty(faults)?;
     let mut next = edited.configuration().clone();
-    next.fallthrough = share::with_weights(&next.fallthrough, &weights);
+    next.fallthrough = share::with_weights(&next.fallthrough, &weights, || edited.salts().draw(FALLTHROUGH));
     Ok(next)
 }
 

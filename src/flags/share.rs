@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use bellwether_core::allocation::{Range, Weight};
 use bellwether_core::bucket::BUCKETS;
 use bellwether_core::{Fault, Serve, Split, Variation, allocation, limits};
-use rand::distr::{Alphanumeric, SampleString as _};
 use serde::Serializer;
 
 /// Buckets of one percent.
@@ -33,11 +32,6 @@ pub fn percent_of_buckets(buckets: u32) -> f64 {
     f64::from(buckets) / PERCENT
 }
 
-/// A random salt for a new split.
-pub fn new_salt() -> String {
-    Alphanumeric.sample_string(&mut rand::rng(), 16)
-}
-
 /// A weight for each variation of the flag, in their order, from named ones; those not named get nothing.
 ///
 /// # Errors
@@ -63,13 +57,13 @@ pub fn complete(
     if faults.is_empty() { Ok(variations.iter().map(weight).collect()) } else { Err(faults) }
 }
 
-/// The serve with these weights that moves as few users as it can away from `old`.
-pub fn with_weights(old: &Serve, weights: &[Weight]) -> Serve {
+/// The serve with these weights that moves as few users as it can away from `old`; the salt is for a split that is new.
+pub fn with_weights(old: &Serve, weights: &[Weight], salt: impl FnOnce() -> String) -> Serve {
     match old {
         Serve::Split(split) => {
             Serve::Split(Split { ranges: allocation::reallocate(&split.ranges, weights), ..split.clone() })
         }
-        Serve::Variation(_) => new_split(weights, new_salt()),
+        Serve::Variation(_) => new_split(weights, salt()),
     }
 }
 

@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 
 pub(super) use past::{KeptJson, KeptVersion, Made, next_revision, oldest_version, revision_at, versions_as_of};
 pub(super) use references::{ReferenceKind, dependents, references_in};
-pub(super) use versions::{VersionRecord, find_version, forget_versions, keep_version, versions};
+pub(super) use versions::{VersionRecord, find_version, forget_versions, keep_version, last_version_by, versions};
 
 /// A flag, whatever the environment.
 #[derive(Clone, Debug)]

@@ -13,6 +13,7 @@ pub mod links;
 pub mod openapi;
 pub mod page;
 mod paging;
+mod preview;
 pub mod problem;
 pub mod request;
 pub mod session;
@@ -29,6 +30,7 @@ use serde::{Deserialize, Serialize};
 pub use body::{BodyLimit, Json, JsonText};
 pub use form::Form;
 pub use paging::{Page, Paging};
+pub use preview::Previewing;
 pub use session::{PageCaller, Posted};
 pub use text::{TEXT_LIMIT, Text};
 

@@ -1,5 +1,7 @@
 //! `F/canary` and below, and what its guards do with what services measure.
 
+mod preview;
+
 use bellwether_core::window::{CONTROL, TREATMENT};
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};

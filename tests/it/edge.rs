@@ -299,9 +299,7 @@ on_both!(a_parameter_for_another_change_is_not_passed_over, async |app| {
     let app = app.with_flag("canary.a").await;
     let canary = configured(PRODUCTION, "canary.a", "/canary");
     app.put(&canary, &json!({})).await.expect(200);
-    for act in ["start", "advance", "pause", "resume", "rollback", "promote"] {
-        app.post(&format!("{canary}/{act}?preview=true"), &json!({})).await.problem(400, "malformed");
-    }
+    app.post(&format!("{canary}/start?confirm=true"), &json!({})).await.problem(400, "malformed");
     app.put(&format!("{canary}?preview=true"), &json!({})).any_version().await.problem(400, "malformed");
     app.delete(&format!("{canary}?preview=true")).any_version().await.problem(400, "malformed");
     assert_eq!(app.get(&canary).await.expect(200)["state"], "draft");

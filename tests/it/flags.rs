@@ -9,7 +9,7 @@ mod history;
 mod list;
 mod patch;
 mod prerequisites;
-mod preview;
+pub(crate) mod preview;
 mod preview_many;
 mod purge;
 mod rollout;

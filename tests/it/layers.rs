@@ -176,6 +176,35 @@ on_both!(starts_at_the_same_moment_do_not_overlap, async |app| {
     assert_eq!(ranges, [(0, 22_500), (22_500, 45_000), (45_000, 67_500), (67_500, 90_000)]);
 });
 
+on_both!(what_starts_again_reaches_the_users_that_it_had, async |app| {
+    let taking_part = async |key: &str| -> BTreeSet<usize> {
+        let evaluated = state(&app, PRODUCTION).await;
+        let all = served_to_all(&evaluated, key).into_iter().enumerate();
+        all.filter(|(_, (_, arm))| arm.is_some()).map(|(user, _)| user).collect()
+    };
+    let again = async |key: &str, percentage: f64| {
+        act(&app, key, "rollback").await.expect(200);
+        app.put(&canary(key, ""), &policy("checkout", percentage)).any_version().await.expect(200);
+        act(&app, key, "start").await.expect(200);
+        held(&app, key).await["ranges"].clone()
+    };
+    start(&app, "canary.a", &policy("checkout", 30.0)).await.expect(200);
+    start(&app, "canary.b", &policy("checkout", 20.0)).await.expect(200);
+    let (b, treated) = (taking_part("canary.b").await, served_to_all(&state(&app, PRODUCTION).await, "canary.b").len());
+    assert!(!b.is_empty() && treated > 0);
+    // What the first one leaves is lower, and stays free.
+    act(&app, "canary.a", "rollback").await.expect(200);
+    assert_eq!(again("canary.b", 20.0).await, json!([[30_000, 50_000]]));
+    assert_eq!(taking_part("canary.b").await, b);
+    assert_eq!(again("canary.b", 5.0).await, json!([[30_000, 35_000]]), "less: some of them");
+    assert_eq!(again("canary.b", 40.0).await, json!([[0, 40_000]]), "more: all of them, and others");
+    // Of what another one has meanwhile, nothing; the rest of what it had, and others for what is gone.
+    act(&app, "canary.b", "rollback").await.expect(200);
+    start(&app, "canary.c", &policy("checkout", 10.0)).await.expect(200);
+    act(&app, "canary.b", "start").await.expect(200);
+    assert_eq!(held(&app, "canary.b").await["ranges"], json!([[10_000, 50_000]]));
+});
+
 on_both!(on_a_rule_the_others_get_the_fallthrough, async |app| {
     let app = app.with_flag("canary.a").await;
     let rule = json!({"id": "nordic", "serve": {"variation": "off"},

@@ -217,6 +217,7 @@ fn canaries() -> Vec<Route> {
     vec![
         of("canary.a", Method::PUT, "", Need::Change).body(json!({"treatment": "on", "control": "off"})),
         of("canary.a", Method::GET, "", Need::Viewer),
+        Route { need: Need::Viewer, ..act("canary.a", "/start") }.query("?preview=true"),
         act("canary.a", "/start"),
         act("canary.a", "/pause"),
         act("canary.a", "/resume"),

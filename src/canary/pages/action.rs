@@ -25,12 +25,6 @@ impl State {
         }
     }
 
-    /// Whether it stays as it is until somebody starts it again.
-    #[must_use]
-    pub fn has_ended(self) -> bool {
-        matches!(self, Self::RolledBack | Self::Promoted)
-    }
-
     /// What a person may do in this state, in the order of the buttons: the one that ends harm last.
     #[must_use]
     pub fn acts(self) -> Vec<Act> {

@@ -2,12 +2,12 @@
 
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, OpenApi, ToSchema};
+use utoipa::{OpenApi, ToSchema};
 
 use crate::access::Caller;
 use crate::error::Result;
 use crate::flags::{ConfigurationDocument, Configured, Flags, Place, Preview, RolloutInput, Wanted};
-use crate::http::{BodyLimit, Json, caller::Staff, tagged, yes_or_no};
+use crate::http::{BodyLimit, Json, Previewing, caller::Staff, tagged};
 use crate::version::{IfMatch, RequiredIfMatch};
 
 /// `F`.
@@ -46,15 +46,6 @@ impl TargetPath {
 #[derive(OpenApi)]
 #[openapi(paths(get, put, patch, enable, disable, rollout, target, untarget))]
 pub(super) struct Document;
-
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-pub(super) struct Query {
-    /// Changes nothing and answers who would move.
-    #[param(value_type = bool, required = false)]
-    preview: Option<String>,
-}
 
 /// What a change answers.
 #[derive(Serialize, ToSchema)]
@@ -95,13 +86,6 @@ struct ConfigurationMembers {
     fallthrough: (),
 }
 
-impl Query {
-    /// Whether the change is only to be previewed.
-    pub(super) fn preview(&self) -> Result<bool> {
-        yes_or_no("/preview", self.preview.as_deref())
-    }
-}
-
 pub(super) fn respond(configured: &Configured) -> HttpResponse {
     tagged(HttpResponse::Ok(), configured.version, configured)
 }
@@ -117,7 +101,7 @@ async fn get(Staff(caller): Staff, flags: web::Data<Flags>, path: web::Path<Plac
     put,
     path = "",
     operation_id = "replaceConfiguration",
-    params(Query, RequiredIfMatch),
+    params(Previewing, RequiredIfMatch),
     request_body(content = ConfigurationDocument, example = json!({"configuration": {
         "enabled": true,
         "off_variation": "off",
@@ -135,11 +119,11 @@ async fn put(
     Staff(caller): Staff,
     flags: web::Data<Flags>,
     path: web::Path<Place>,
-    query: web::Query<Query>,
+    query: web::Query<Previewing>,
     if_match: IfMatch,
     body: Json,
 ) -> Result<HttpResponse> {
-    let if_match = if query.preview()? { if_match } else { if_match.required()? };
+    let if_match = if query.is_wanted()? { if_match } else { if_match.required()? };
     configure(&caller, &flags, path.into_inner(), &query, if_match, Wanted::Whole(body.0)).await
 }
 
@@ -148,7 +132,7 @@ async fn put(
     patch,
     path = "",
     operation_id = "changeConfiguration",
-    params(Query, RequiredIfMatch),
+    params(Previewing, RequiredIfMatch),
     request_body(
         content = ConfigurationPatch,
         content_type = "application/merge-patch+json",
@@ -160,11 +144,11 @@ async fn patch(
     Staff(caller): Staff,
     flags: web::Data<Flags>,
     path: web::Path<Place>,
-    query: web::Query<Query>,
+    query: web::Query<Previewing>,
     if_match: IfMatch,
     body: Json,
 ) -> Result<HttpResponse> {
-    let if_match = if query.preview()? { if_match } else { if_match.required()? };
+    let if_match = if query.is_wanted()? { if_match } else { if_match.required()? };
     configure(&caller, &flags, path.into_inner(), &query, if_match, Wanted::Patch(body.0)).await
 }
 
@@ -172,11 +156,11 @@ async fn configure(
     caller: &Caller,
     flags: &Flags,
     path: Place,
-    query: &Query,
+    query: &Previewing,
     if_match: IfMatch,
     wanted: Wanted,
 ) -> Result<HttpResponse> {
-    if query.preview()? {
+    if query.is_wanted()? {
         let preview = flags.preview(caller, path, if_match, wanted).await?;
         return Ok(HttpResponse::Ok().json(Outcome::Preview(preview)));
     }
@@ -189,14 +173,14 @@ async fn configure(
     put,
     path = "/enable",
     operation_id = "enableFlag",
-    params(Query, IfMatch),
+    params(Previewing, IfMatch),
     responses((status = OK, body = Outcome)),
 )]
 async fn enable(
     Staff(caller): Staff,
     flags: web::Data<Flags>,
     path: web::Path<Place>,
-    query: web::Query<Query>,
+    query: web::Query<Previewing>,
     if_match: IfMatch,
 ) -> Result<HttpResponse> {
     configure(&caller, &flags, path.into_inner(), &query, if_match, Wanted::Switch(true)).await
@@ -207,14 +191,14 @@ async fn enable(
     put,
     path = "/disable",
     operation_id = "disableFlag",
-    params(Query, IfMatch),
+    params(Previewing, IfMatch),
     responses((status = OK, body = Outcome)),
 )]
 async fn disable(
     Staff(caller): Staff,
     flags: web::Data<Flags>,
     path: web::Path<Place>,
-    query: web::Query<Query>,
+    query: web::Query<Previewing>,
     if_match: IfMatch,
 ) -> Result<HttpResponse> {
     configure(&caller, &flags, path.into_inner(), &query, if_match, Wanted::Switch(false)).await
@@ -227,7 +211,7 @@ async fn disable(
     put,
     path = "/rollout",
     operation_id = "rollOutFlag",
-    params(Query, IfMatch),
+    params(Previewing, IfMatch),
     request_body(content = RolloutInput, examples(
         ("boolean" = (summary = "A share of a boolean flag", value = json!({"percentage": 25}))),
         ("weights" = (summary = "Any split", value = json!({"weights": {"on": 40, "off": 60}}))),
@@ -238,7 +222,7 @@ async fn rollout(
     Staff(caller): Staff,
     flags: web::Data<Flags>,
     path: web::Path<Place>,
-    query: web::Query<Query>,
+    query: web::Query<Previewing>,
     if_match: IfMatch,
     body: Json,
 ) -> Result<HttpResponse> {
@@ -250,7 +234,7 @@ async fn rollout(
     put,
     path = "/targets/{variation}/{key}",
     operation_id = "addTarget",
-    params(Query, IfMatch, ("key" = String, Path, description = "The user's targeting key.", example = "user-1",
+    params(Previewing, IfMatch, ("key" = String, Path, description = "The user's targeting key.", example = "user-1",
         min_length = 1, max_length = 1_000)),
     responses((status = OK, body = Outcome)),
 )]
@@ -258,7 +242,7 @@ async fn target(
     Staff(caller): Staff,
     flags: web::Data<Flags>,
     path: web::Path<TargetPath>,
-    query: web::Query<Query>,
+    query: web::Query<Previewing>,
     if_match: IfMatch,
 ) -> Result<HttpResponse> {
     let (place, variation, key) = path.into_inner().parts();
@@ -270,7 +254,7 @@ async fn target(
     delete,
     path = "/targets/{variation}/{key}",
     operation_id = "removeTarget",
-    params(Query, IfMatch, ("key" = String, Path, description = "The user's targeting key.", example = "user-1",
+    params(Previewing, IfMatch, ("key" = String, Path, description = "The user's targeting key.", example = "user-1",
         min_length = 1, max_length = 1_000)),
     responses((status = OK, body = Outcome)),
 )]
@@ -278,7 +262,7 @@ async fn untarget(
     Staff(caller): Staff,
     flags: web::Data<Flags>,
     path: web::Path<TargetPath>,
-    query: web::Query<Query>,
+    query: web::Query<Previewing>,
     if_match: IfMatch,
 ) -> Result<HttpResponse> {
     let (place, variation, key) = path.into_inner().parts();

@@ -7,10 +7,9 @@ use bellwether_core::{Fault, Value, ValueType, Variation};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, OpenApi, ToSchema};
 
-use super::configurations::Query as Previewed;
 use crate::error::{Error, Result};
 use crate::flags::{ByEnvironment, FlagFilter, FlagState, FlagView, Flags, Kind, Link, NewFlag};
-use crate::http::{Json, NoParameters, Page, Paging, caller::Staff, tagged, yes_or_no};
+use crate::http::{Json, NoParameters, Page, Paging, Previewing, caller::Staff, tagged, yes_or_no};
 use crate::projects::{Environment, NewEnvironment, Projects};
 use crate::version::{IfMatch, RequiredIfMatch};
 
@@ -209,7 +208,7 @@ async fn get(Staff(caller): Staff, flags: web::Data<Flags>, path: web::Path<(Str
     patch,
     path = "/projects/{project}/flags/{key}",
     operation_id = "changeFlag",
-    params(Previewed, RequiredIfMatch),
+    params(Previewing, RequiredIfMatch),
     request_body(
         content = FlagPatch,
         content_type = "application/merge-patch+json",
@@ -221,13 +220,13 @@ async fn patch(
     Staff(caller): Staff,
     flags: web::Data<Flags>,
     path: web::Path<(String, String)>,
-    query: web::Query<Previewed>,
+    query: web::Query<Previewing>,
     if_match: IfMatch,
     body: Json,
 ) -> Result<HttpResponse> {
     let (project, key) = path.into_inner();
     let if_match = if_match.required()?;
-    if query.preview()? {
+    if query.is_wanted()? {
         let environments = flags.preview_patch(&caller, project, key, if_match, body.0).await?;
         return Ok(HttpResponse::Ok().json(Outcome::Preview(Previews { environments })));
     }

@@ -4,10 +4,10 @@ use actix_web::{HttpResponse, web};
 use serde::Deserialize;
 use utoipa::OpenApi;
 
-use super::configurations::{F, Outcome, Query};
+use super::configurations::{F, Outcome};
 use crate::error::{Error, Result};
 use crate::flags::{Flags, Place, RestoreInput, Version};
-use crate::http::{Json, Page, Paging, caller::Staff, tagged};
+use crate::http::{Json, Page, Paging, Previewing, caller::Staff, tagged};
 use crate::version::IfMatch;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -64,7 +64,7 @@ async fn list(
     post,
     path = "/history/{version}/restore",
     operation_id = "restoreVersion",
-    params(Query, IfMatch),
+    params(Previewing, IfMatch),
     request_body(content = Option<RestoreInput>, example = json!({"reason": "It was better before"})),
     responses((status = OK, body = Outcome)),
 )]
@@ -72,13 +72,13 @@ async fn restore(
     Staff(caller): Staff,
     flags: web::Data<Flags>,
     path: web::Path<VersionPath>,
-    query: web::Query<Query>,
+    query: web::Query<Previewing>,
     if_match: IfMatch,
     body: Json,
 ) -> Result<HttpResponse> {
     let (place, version) = path.into_inner().parts()?;
     let input = body.read_or_default()?;
-    if query.preview()? {
+    if query.is_wanted()? {
         let restoration = flags.restoration(&caller, place, if_match, version).await?;
         return Ok(HttpResponse::Ok().json(Outcome::Preview(restoration.preview)));
     }

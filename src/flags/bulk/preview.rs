@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::super::forecast::{ByEnvironment, Changing, Together, archived};
 use super::super::store::{self, FlagRecord};
-use super::super::{Configuration, Flags, Preview};
+use super::super::{Configuration, Flags};
 use super::{Action, Bulk, check_unneeded, in_use_of, shrinks, used};
 use crate::access::{Caller, Role};
 use crate::db::{Connection, Part};
@@ -70,8 +70,7 @@ fn switched(
     for flag in flags {
         let record = store::find_configuration(connection, flag.id, environment.id())?;
         let next = Configuration { enabled, ..record.configuration.clone() };
-        let moves = Preview::between(&record.configuration, &next, record.release.as_ref());
-        changing.push(Changing { flag, record, next, moves });
+        changing.push(Changing::configured(flag, record, next));
     }
     Ok(Together { environment, changing })
 }

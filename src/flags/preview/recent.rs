@@ -11,8 +11,8 @@ use super::{Preview, TargetMoves, changed_targets};
 use crate::usage::RecentUsers;
 
 /// Users seen in the last 24 hours who would be served something else, as far as their targeting keys tell: nothing
-/// else of them is kept. Estimates, where there are more than are kept; and where a split is new, as its salt is drawn
-/// when it is saved.
+/// else of them is kept. Estimates, where there are more than are kept; and where a split is new and another server saves
+/// it, which draws another salt.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct RecentMoves {
     /// How many were seen.

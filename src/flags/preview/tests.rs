@@ -1,5 +1,7 @@
-use bellwether_core::Rule;
+use bellwether_core::bucket::BUCKETS;
+use bellwether_core::{Release, Rule, Serve};
 
+use super::super::share;
 use super::*;
 
 fn split(salt: &str, on: u32) -> Serve {
@@ -11,7 +13,7 @@ fn configuration(fallthrough: Serve) -> Configuration {
 }
 
 fn moves(before: &Configuration, after: &Configuration) -> Vec<(String, String, String, u32)> {
-    let preview = Preview::between(before, after, None);
+    let preview = Preview::between((before, None), (after, None));
     assert_eq!(preview.moved, preview.moves.iter().map(|placed| placed.movement.buckets).sum::<u32>());
     let told = |placed: PlacedMove| (placed.place, placed.movement.from, placed.movement.to, placed.movement.buckets);
     preview.moves.into_iter().map(told).collect()
@@ -57,7 +59,7 @@ fn rules_that_both_have_are_told_by_their_ids() {
 }
 
 fn words(before: &Configuration, after: &Configuration) -> String {
-    let mut preview = Preview::between(before, after, None);
+    let mut preview = Preview::between((before, None), (after, None));
     preview.tell(before, after);
     preview.summary
 }
@@ -76,13 +78,15 @@ fn a_summary_says_who_gains_who_loses_and_who_switches() {
         ["a", "b", "off"].iter().zip(weights).map(|(name, weight)| ((*name).to_owned(), weight)).collect()
     };
     let before = configuration(share::new_split(&three([33_000, 33_000, 34_000]), "s".to_owned()));
-    let after = configuration(share::with_weights(&before.fallthrough, &three([50_000, 25_000, 25_000])));
+    let after =
+        configuration(share::with_weights(&before.fallthrough, &three([50_000, 25_000, 25_000]), || unreachable!()));
     assert_eq!(words(&before, &after), "8 % switch from `b` to `a`; 9 % gain `a`.");
 }
 
 #[test]
 fn balances_sum_what_each_variation_gains_and_loses() {
-    let preview = Preview::between(&configuration(split("s", 10_000)), &configuration(split("s", 25_000)), None);
+    let preview =
+        Preview::between((&configuration(split("s", 10_000)), None), (&configuration(split("s", 25_000)), None));
     let balance = |name: &str, gains, loses| Balance { variation: name.to_owned(), gains, loses };
     assert_eq!(preview.variations, [balance("off", 0, 15_000), balance("on", 15_000, 0)]);
 }
@@ -96,8 +100,9 @@ fn what_buckets_do_not_tell_is_named() {
         .unwrap()
     };
     let with = |rules: Vec<Rule>| Configuration { rules, ..configuration(split("s", 50_000)) };
-    let changed =
-        |before: Vec<Rule>, after: Vec<Rule>| Preview::between(&with(before), &with(after), None).changed_rules;
+    let changed = |before: Vec<Rule>, after: Vec<Rule>| {
+        Preview::between((&with(before), None), (&with(after), None)).changed_rules
+    };
     assert_eq!(changed(vec![rule("a", "NO")], vec![rule("a", "NO")]), Vec::<String>::new());
     assert_eq!(changed(vec![rule("a", "NO")], vec![rule("a", "SE")]), ["a"]);
     assert_eq!(changed(vec![rule("a", "NO")], vec![rule("b", "NO")]), ["b", "a"]);
@@ -112,9 +117,12 @@ fn what_buckets_do_not_tell_is_named() {
     );
     let prerequisite = bellwether_core::Prerequisite { flag: "b".to_owned(), variations: vec!["on".to_owned()] };
     let needs = Configuration { prerequisites: vec![prerequisite], ..with(vec![]) };
-    assert!(Preview::between(&with(vec![]), &needs, None).changed_prerequisites);
+    assert!(Preview::between((&with(vec![]), None), (&needs, None)).changed_prerequisites);
     let asleep = |of: &Configuration| Configuration { enabled: false, ..of.clone() };
-    assert!(!Preview::between(&asleep(&with(vec![])), &asleep(&needs), None).changed_prerequisites, "both serve off");
+    assert!(
+        !Preview::between((&asleep(&with(vec![])), None), (&asleep(&needs), None)).changed_prerequisites,
+        "both serve off"
+    );
 }
 
 #[test]
@@ -150,18 +158,20 @@ fn new_values_move_those_who_are_served_them() {
     assert_eq!(Preview::of_values((&off, None), &variations(1), &variations(2)).moved, 0);
 }
 
+fn release(place: &str, ranges: &[(u32, u32)], otherwise: Option<&str>) -> Release {
+    serde_json::from_value(serde_json::json!({
+        "id": "r", "where": place, "window_seconds": 10, "metrics": [], "arms": [],
+        "layer": {"salt": "layer/l", "ranges": ranges, "otherwise": otherwise},
+    }))
+    .unwrap()
+}
+
 #[test]
 fn outside_of_a_layer_nobody_is_in_the_split() {
-    let release = |place: &str, otherwise: Option<&str>| -> Release {
-        serde_json::from_value(serde_json::json!({
-            "id": "r", "where": place, "window_seconds": 10, "metrics": [], "arms": [],
-            "layer": {"salt": "layer/l", "ranges": [[0, 10_000], [50_000, 60_000]], "otherwise": otherwise},
-        }))
-        .unwrap()
-    };
+    let release = |place, otherwise| release(place, &[(0, 10_000), (50_000, 60_000)], otherwise);
     let off = |of: &Configuration| Configuration { enabled: false, off_variation: "none".to_owned(), ..of.clone() };
     let between = |of: &Configuration, release: &Release| {
-        let moves = Preview::between(of, &off(of), Some(release)).moves.into_iter();
+        let moves = Preview::between((of, Some(release)), (&off(of), Some(release))).moves.into_iter();
         moves.map(|placed| (placed.place, placed.movement.from, placed.movement.buckets)).collect::<Vec<_>>()
     };
     let served = |place: &str, from: &str, buckets: u32| (place.to_owned(), from.to_owned(), buckets);
@@ -180,4 +190,31 @@ fn outside_of_a_layer_nobody_is_in_the_split() {
     let preview = Preview::of_values((&on_rule, Some(&release("r1", None))), &values(1), &values(2));
     let moved: Vec<_> = preview.moves.iter().map(|placed| (placed.place.as_str(), placed.movement.buckets)).collect();
     assert_eq!(moved, [("r1", 30_000), ("fallthrough", 25_000)]);
+}
+
+#[test]
+fn a_release_in_a_layer_moves_those_who_come_into_it_and_those_who_leave() {
+    let part = |ranges: &[(u32, u32)]| release(FALLTHROUGH, ranges, Some("off"));
+    let (fifth, other) = (part(&[(0, 20_000)]), part(&[(10_000, 40_000)]));
+    let between = |before: Serving<'_>, after: Serving<'_>| {
+        let moves = Preview::between(before, after).moves.into_iter().map(|placed| placed.movement);
+        moves.map(|one| (one.from, one.to, one.buckets)).collect::<Vec<_>>()
+    };
+    let told = |from: &str, to: &str, buckets: u32| (from.to_owned(), to.to_owned(), buckets);
+    let of = |on: u32| configuration(split("s", on));
+    let off = configuration(Serve::Variation("off".to_owned()));
+    assert_eq!(between((&off, None), (&of(10_000), Some(&fifth))), [told("off", "on", 2_000)]);
+    assert_eq!(between((&of(10_000), Some(&fifth)), (&of(0), None)), [told("on", "off", 2_000)]);
+    assert_eq!(between((&of(10_000), Some(&fifth)), (&of(BUCKETS), None)), [told("off", "on", 98_000)]);
+    // Whoever is in both stays; 10 % leave, 20 % come in, of each a tenth.
+    let moved = between((&of(10_000), Some(&fifth)), (&of(10_000), Some(&other)));
+    assert_eq!(moved, [told("off", "on", 2_000), told("on", "off", 1_000)]);
+    // Half of those who were served it are outside, and lose it.
+    assert_eq!(between((&of(50_000), None), (&of(50_000), Some(&fifth))), [told("on", "off", 40_000)]);
+    let elsewhere = Release {
+        layer: other.layer.map(|layer| bellwether_core::Layer { salt: "layer/m".to_owned(), ..layer }),
+        ..other
+    };
+    let moved = between((&of(BUCKETS), Some(&fifth)), (&of(BUCKETS), Some(&elsewhere)));
+    assert_eq!(moved, [told("off", "on", 24_000), told("on", "off", 14_000)], "another layer is another shuffle");
 }

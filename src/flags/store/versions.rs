@@ -139,6 +139,21 @@ pub(in crate::flags) fn find_version(
     row.map(record).transpose()
 }
 
+/// The newest version that a change of that name made, if it is kept.
+pub(in crate::flags) fn last_version_by(
+    connection: &mut Connection<'_>,
+    (flag, environment): (i64, i64),
+    action: &str,
+) -> Result<Option<VersionRecord>> {
+    let query = flag_versions::table
+        .filter(flag_versions::flag_id.eq(flag))
+        .filter(flag_versions::environment_id.eq(environment))
+        .filter(flag_versions::action.eq(action))
+        .order(flag_versions::version.desc());
+    let row: Option<Row> = on_backend!(connection, |c| query.select(Row::as_select()).first(c).optional())?;
+    row.map(record).transpose()
+}
+
 /// Forgets a flag's versions in an environment up to and with `last`.
 pub(in crate::flags) fn forget_versions(
     connection: &mut Connection<'_>,

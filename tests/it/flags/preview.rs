@@ -112,7 +112,7 @@ on_both!(a_preview_is_refused_as_the_change_would_be, async |app| {
 });
 
 /// Lets an environment see these users.
-pub(super) async fn see(app: &TestApp, environment: &str, users: std::ops::Range<usize>) {
+pub(crate) async fn see(app: &TestApp, environment: &str, users: std::ops::Range<usize>) {
     app.clone().with_flag("seen").await;
     for user in users {
         let context = json!({"targetingKey": format!("user-{user}"), "country": "NO"});
@@ -140,8 +140,6 @@ on_both!(users_seen_of_late_move_as_announced, async |app| {
     let needs =
         json!({"enabled": true, "off_variation": "off", "prerequisites": of_b, "fallthrough": {"variation": "on"}});
     app.configure(DEVELOPMENT, "feature.c", &needs).await.expect(200);
-    // A new split draws its salt when it is made: before that, nobody knows whom it moves.
-    app.roll_out(DEVELOPMENT, "feature.a", 0.0).await;
     see(&app, DEVELOPMENT, 0..60).await;
 
     let rollout = configured(DEVELOPMENT, "feature.a", "/rollout");
@@ -167,6 +165,19 @@ on_both!(users_seen_of_late_move_as_announced, async |app| {
     assert!(summary.starts_with("0 users switch away; 40 % gain `on`. "), "{summary}");
     assert!(summary.contains(&about), "{summary}");
     assert!(summary.contains("Flag `feature.b` depends on this one"), "{summary}");
+
+    // Of new splits of rules alike.
+    let clause = |end: &str| json!({"attribute": "targetingKey", "op": "ends_with", "values": [end]});
+    let half = json!({"split": {"weights": {"on": 50_000, "off": 50_000}}});
+    let rule = |end: &str| json!({"clauses": [clause(end)], "serve": half});
+    let patch = json!({"configuration": {"rules": [rule("1"), rule("2"), rule("3")]}});
+    let path = configured(DEVELOPMENT, "feature.a", "");
+    let preview = app.patch(&format!("{path}?preview=true"), &patch).await.expect(200);
+    let before = served(&app, "feature.a", 0..60).await;
+    app.patch(&path, &patch).any_version().await.expect(200);
+    let after = served(&app, "feature.a", 0..60).await;
+    let moved = before.iter().zip(&after).filter(|(before, after)| before != after).count();
+    assert_eq!(preview["recent_users"]["moved"], moved);
 
     let other =
         app.put(&configured(PRODUCTION, "feature.a", "/rollout?preview=true"), &json!({"percentage": 40})).await;

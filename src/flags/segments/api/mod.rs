@@ -3,13 +3,13 @@
 mod keys;
 
 use actix_web::{HttpResponse, web};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::openapi::OpenApi as Document;
-use utoipa::{IntoParams, OpenApi, ToSchema};
+use utoipa::{OpenApi, ToSchema};
 
 use super::{Edit, NewSegment, Preview, SegmentInput, SegmentView, Segments};
 use crate::error::Result;
-use crate::http::{Json, NoParameters, Page, Paging, caller::Staff, tagged, yes_or_no};
+use crate::http::{Json, NoParameters, Page, Paging, Previewing, caller::Staff, tagged};
 use crate::version::{IfMatch, RequiredIfMatch};
 
 const ALL: &str = "/projects/{project}/segments";
@@ -32,15 +32,6 @@ pub(in crate::flags) fn document() -> Document {
 #[derive(OpenApi)]
 #[openapi(paths(list, create, get, put, delete))]
 struct Operations;
-
-#[derive(Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-#[into_params(parameter_in = Query)]
-struct Query {
-    /// Changes nothing and answers what would change.
-    #[param(value_type = bool, required = false)]
-    preview: Option<String>,
-}
 
 /// What a change answers.
 #[derive(Serialize, ToSchema)]
@@ -121,7 +112,7 @@ async fn get(
     put,
     path = "/projects/{project}/segments/{segment}",
     operation_id = "replaceSegment",
-    params(Query, RequiredIfMatch),
+    params(Previewing, RequiredIfMatch),
     request_body(content = SegmentInput, example = json!({
         "name": "Beta testers", "description": "Who gets new things first.",
         "rules": [{"id": "staff", "clauses": [
@@ -134,13 +125,13 @@ async fn put(
     Staff(caller): Staff,
     segments: web::Data<Segments>,
     path: web::Path<(String, String)>,
-    query: web::Query<Query>,
+    query: web::Query<Previewing>,
     if_match: IfMatch,
     body: Json,
 ) -> Result<HttpResponse> {
     let (edit, found) = body.read_with(SegmentInput::edit)?;
     let edit = Edit { found, ..edit };
-    if yes_or_no("/preview", query.preview.as_deref())? {
+    if query.is_wanted()? {
         let preview = segments.preview(&caller, path.into_inner(), if_match, edit).await?;
         return Ok(HttpResponse::Ok().json(Outcome::Preview(preview)));
     }
