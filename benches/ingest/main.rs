@@ -18,7 +18,12 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use anyhow::bail;
+use mimalloc::MiMalloc;
 use serde_json::{Value, json};
+
+/// As the program's.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> anyhow::Result<()> {
     let mut plan = rounds::Plan::FULL;

@@ -2,6 +2,7 @@
 //! out each one's arm by evaluating, and sums them up to the windows that an SDK would have sent.
 
 mod input;
+mod minute;
 mod plain;
 mod sums;
 

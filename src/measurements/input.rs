@@ -119,7 +119,8 @@ struct WindowInput {
 
 /// Whether it has 1 to [`NAME`] characters.
 pub(super) fn is_short(name: &str) -> bool {
-    (1..=NAME).contains(&name.chars().count())
+    // No text has more characters than bytes.
+    !name.is_empty() && (name.len() <= NAME || name.chars().count() <= NAME)
 }
 
 pub(super) fn short_name(name: String) -> Result<String, Reject> {

@@ -69,10 +69,12 @@ impl Context {
                 self.attributes.insert(at, held);
             }
         }
-        self.indexed()
+        self.index();
+        self
     }
 
-    fn indexed(mut self) -> Self {
+    /// Sets down where the attributes are found.
+    fn index(&mut self) {
         self.targeting = self.attributes.iter().position(|held| held.name == TARGETING_KEY);
         self.slots = Default::default();
         if self.names.len() <= FEW {
@@ -86,7 +88,6 @@ impl Context {
                 }
             }
         }
-        self
     }
 
     /// The attribute called `name`, or at `name` when that is a JSON Pointer (`/address/country`).
@@ -110,6 +111,13 @@ impl Context {
 
     /// From attributes in any order; of those with one name the last counts.
     pub(crate) fn of(mut all: Vec<(Print, Held)>) -> Self {
+        let mut context = Self::default();
+        context.fill(&mut all);
+        context
+    }
+
+    /// Has these attributes in place of its own, as [`Context::of`] them; leaves `all` empty.
+    pub(crate) fn fill(&mut self, all: &mut Vec<(Print, Held)>) {
         all.sort_by(|(a, one), (b, other)| a.cmp(b).then_with(|| one.name.cmp(&other.name)));
         all.dedup_by(|next, kept| {
             let same = next.1.name == kept.1.name;
@@ -118,8 +126,20 @@ impl Context {
             }
             same
         });
-        let (names, attributes) = all.into_iter().unzip();
-        Self { names, attributes, ..Self::default() }.indexed()
+        self.names.clear();
+        self.attributes.clear();
+        for (name, held) in all.drain(..) {
+            self.names.push(name);
+            self.attributes.push(held);
+        }
+        self.index();
+    }
+
+    /// Gives away its attributes, for the memory that they hold.
+    pub(crate) fn give_to(&mut self, spare: &mut Vec<Held>) {
+        spare.append(&mut self.attributes);
+        self.names.clear();
+        self.index();
     }
 
     #[inline]
@@ -153,6 +173,25 @@ impl Context {
 impl Held {
     pub(crate) fn new((name, value): (String, Value)) -> (Print, Self) {
         (Print::of(&name), Self { print: Print::of_value(&value), name, value })
+    }
+
+    /// Of nothing yet.
+    pub(crate) fn empty() -> Self {
+        Self { name: String::new(), value: Value::Null, print: Print::default() }
+    }
+
+    /// Takes another name, in the memory of the old one.
+    pub(crate) fn rename(&mut self, name: &str) {
+        if self.name != name {
+            name.clone_into(&mut self.name);
+        }
+    }
+
+    /// Has its value changed by `read`.
+    pub(crate) fn change<T>(mut self, read: impl FnOnce(&mut Value) -> T) -> (T, (Print, Self)) {
+        let outcome = read(&mut self.value);
+        self.print = Print::of_value(&self.value);
+        (outcome, (Print::of(&self.name), self))
     }
 }
 

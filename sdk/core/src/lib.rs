@@ -43,7 +43,7 @@ mod value;
 mod version;
 pub mod window;
 
-pub use asked::{Asked, ContextSeed};
+pub use asked::{Asked, ContextBuffer, ContextSeed, Refill};
 pub use clause::{Clause, Condition};
 pub use compiled::CompiledFlag;
 pub use context::{Context, TARGETING_KEY};

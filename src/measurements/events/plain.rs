@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use bellwether_core::{Context, ContextSeed, Entry};
+use bellwether_core::{ContextBuffer, Entry};
 use chrono::{DateTime, Utc};
 use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use super::super::input::{COUNT, MAGNITUDE, is_short};
 use super::super::{AHEAD, Origin};
+use super::minute::Minute;
 use super::sums::{Event, Sums};
 use super::{Against, EVENTS, FLAGS, Gathered};
 
@@ -51,7 +52,7 @@ impl<'de> Visitor<'de> for Batch<'_> {
                 BatchMember::Instance => instance.replace(map.next_value::<String>()?).is_some(),
                 BatchMember::Sequence => sequence.replace(map.next_value::<u64>()?).is_some(),
                 BatchMember::Events => {
-                    let all = Events { against: self.against, sums: Sums::new(self.against), flags: Vec::new() };
+                    let all = Events::new(self.against);
                     sums.replace(map.next_value_seed(all)?).is_some()
                 }
             };
@@ -74,8 +75,25 @@ impl<'de> Visitor<'de> for Batch<'_> {
 struct Events<'s> {
     against: Against<'s>,
     sums: Sums<'s>,
-    /// Those of the event that is read.
+    /// No event is later.
+    latest: DateTime<Utc>,
+    /// Of the event that is read, as are the flags.
+    context: ContextBuffer,
     flags: Vec<&'s Entry>,
+    minute: Minute,
+}
+
+impl<'s> Events<'s> {
+    fn new(against: Against<'s>) -> Self {
+        Self {
+            against,
+            sums: Sums::new(against),
+            latest: against.now + AHEAD,
+            context: ContextBuffer::default(),
+            flags: Vec::new(),
+            minute: Minute::default(),
+        }
+    }
 }
 
 impl<'de, 's> DeserializeSeed<'de> for Events<'s> {
@@ -141,14 +159,17 @@ impl<'de> Visitor<'de> for One<'_, '_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let Self(events) = self;
         let Against { asked, now, .. } = events.against;
-        let (mut context, mut metric, mut value) = (None::<Context>, None::<Text<'de>>, None::<f64>);
-        let (mut at, mut label, mut flagged) = (None::<DateTime<Utc>>, None::<Text<'de>>, false);
+        let (mut metric, mut value, mut label) = (None::<Text<'de>>, None::<f64>, None::<Text<'de>>);
+        let (mut at, mut somebody, mut flagged) = (None::<DateTime<Utc>>, false, false);
         while let Some(member) = map.next_key()? {
             match member {
-                EventMember::Context => context = Some(map.next_value_seed(ContextSeed(Some(asked)))?),
+                EventMember::Context => {
+                    map.next_value_seed(events.context.refill(Some(asked)))?;
+                    somebody = true;
+                }
                 EventMember::Metric => metric = Some(map.next_value()?),
                 EventMember::Value => value = Some(map.next_value()?),
-                EventMember::At => at = map.next_value_seed(Moment)?,
+                EventMember::At => at = map.next_value_seed(Moment(&mut events.minute))?,
                 EventMember::Label => label = map.next_value()?,
                 EventMember::Flags => {
                     map.next_value_seed(Flags(events))?;
@@ -156,33 +177,32 @@ impl<'de> Visitor<'de> for One<'_, '_> {
                 }
             }
         }
-        let (Some(context), Some(metric), Some(value), true) = (context, metric, value, flagged) else {
+        let (Some(metric), Some(value), true, true) = (metric, value, somebody, flagged) else {
             return Err(A::Error::custom("lacks something"));
         };
         let at = at.unwrap_or(now);
         let fine = is_short(&metric.0)
             && label.as_ref().is_none_or(|label| label.0.is_empty() || is_short(&label.0))
             && value.abs() <= MAGNITUDE
-            && at <= now + AHEAD;
+            && at <= events.latest;
         if !fine {
             return Err(A::Error::custom("at fault"));
         }
-        let label = label.as_ref().map(|label| &*label.0);
-        events.sums.add(&Event { context: &context, metric: &metric.0, value, at, label }, &events.flags);
+        let (context, label) = (events.context.context(), label.as_ref().map(|label| &*label.0));
+        events.sums.add(&Event { context, metric: &metric.0, value, at, label }, &events.flags);
         Ok(())
     }
 }
 
 /// Reads a time; null is none.
-struct Moment;
+struct Moment<'a>(&'a mut Minute);
 
-impl<'de> DeserializeSeed<'de> for Moment {
+impl<'de> DeserializeSeed<'de> for Moment<'_> {
     type Value = Option<DateTime<Utc>>;
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
         let Some(Text(text)) = Option::<Text<'de>>::deserialize(deserializer)? else { return Ok(None) };
-        let read = DateTime::parse_from_rfc3339(&text).map_err(D::Error::custom)?;
-        Ok(Some(read.to_utc()))
+        self.0.read(&text).map(Some).ok_or_else(|| D::Error::custom("no time"))
     }
 }
 

@@ -1,3 +1,5 @@
+use std::ops::Range;
+
 use bellwether_core::window::{Summary, Window};
 use bellwether_core::{Context, Entry, Now, Release, WatchedMetric};
 use chrono::{DateTime, Utc};
@@ -20,8 +22,27 @@ pub(super) struct Event<'e> {
 pub(super) struct Sums<'s> {
     against: Against<'s>,
     cells: HashMap<Place, Cell<'s>>,
+    /// Of the event before: most events of a batch are of one window.
+    window: Slice,
     late: usize,
     unattributed: usize,
+}
+
+/// A window of time.
+struct Slice {
+    start: DateTime<Utc>,
+    /// In seconds since 1970.
+    seconds: Range<i64>,
+    closed: bool,
+}
+
+impl Slice {
+    /// The window that holds `at`.
+    fn holding(at: DateTime<Utc>, Against { cut, now, .. }: Against<'_>) -> Self {
+        let start = cut.start_of(at);
+        let from = start.timestamp();
+        Self { start, seconds: from..from + i64::from(cut.window_seconds), closed: cut.closes(start) <= now }
+    }
 }
 
 /// Where an event counts. The addresses are those of the state that all events of a batch are held against.
@@ -44,26 +65,29 @@ struct Cell<'s> {
 
 impl<'s> Sums<'s> {
     pub(super) fn new(against: Against<'s>) -> Self {
-        Self { against, cells: HashMap::new(), late: 0, unattributed: 0 }
+        let window = Slice::holding(against.now, against);
+        Self { against, cells: HashMap::new(), window, late: 0, unattributed: 0 }
     }
 
     /// Counts an event in the arms of the releases that these flags put its user in, each once. An event that met several
     /// stands for one in the first.
     pub(super) fn add(&mut self, event: &Event<'_>, flags: &[&'s Entry]) {
-        let Against { state, cut, now, trusted, seen, .. } = self.against;
+        let Against { state, now, trusted, seen, .. } = self.against;
         if !trusted {
             self.unattributed += 1;
             return;
         }
-        let start = cut.start_of(event.at);
-        let late = cut.closes(start) <= now;
+        if !self.window.seconds.contains(&event.at.timestamp()) {
+            self.window = Slice::holding(event.at, self.against);
+        }
+        let Slice { start, closed, .. } = self.window;
         let mut stands_for = 1;
         for entry in flags {
             let evaluated = state.evaluate_entry(entry, event.context, Now::At(now.timestamp_millis()));
             let Some(assignment) = evaluated.ok().and_then(|evaluation| evaluation.assignment) else { continue };
             let watched = assignment.release.metrics.iter().find(|watched| watched.metric == event.metric);
             let Some(metric) = watched else { continue };
-            if late {
+            if closed {
                 self.late += 1;
                 return;
             }

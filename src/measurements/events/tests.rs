@@ -262,8 +262,238 @@ prop_compose! {
     }
 }
 
+/// Mostly what is fine, now and then something odd.
+fn mostly(fine: &'static [&'static str], odd: Vec<String>) -> impl Strategy<Value = String> {
+    prop_oneof![
+        12 => prop::sample::select(fine).prop_map(str::to_owned),
+        1 => prop::sample::select(odd),
+    ]
+}
+
+fn owned(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
+fn nested(depth: usize) -> String {
+    format!("{}{}", "[".repeat(depth), "]".repeat(depth))
+}
+
+/// JSON as few write it, and what is nearly JSON.
+fn odd_values() -> Vec<String> {
+    let mut values = owned(&[
+        "0",
+        "-0",
+        "-0.0",
+        "1e2",
+        "1E+2",
+        "1.5e-3",
+        "1e-400",
+        "1e400",
+        "-1e400",
+        "01",
+        "-",
+        "+1",
+        ".5",
+        "5.",
+        "1e",
+        "0x1",
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "1e100",
+        "1.0000000000000001e100",
+        "9007199254740993",
+        "18446744073709551615",
+        "18446744073709551616",
+        "-9223372036854775809",
+        "123456789012345678901234567890",
+        "2.2250738585072011e-308",
+        "0.30000000000000004",
+        "179769313486231580793728971405301e276",
+        "0.1234567890123456789012345678901234567890",
+        "true",
+        "false",
+        "null",
+        "nul",
+        "[]",
+        "{}",
+        "[1,]",
+        "[,1]",
+        "[1 2]",
+        r#"{"a":1,}"#,
+        r#"{"a" 1}"#,
+        "{a:1}",
+        "'a'",
+        r#""NO""#,
+        r#""N\u004f""#,
+        r#""\ud83d\ude00""#,
+        r#""\ud800""#,
+        r#""\udc00\ud800""#,
+        r#""\ud800\u0041""#,
+        r#""\u00""#,
+        r#""\x""#,
+        r#""\/\b\f\n\r\t\"\\""#,
+        r#""\u0000""#,
+        r#""\\u0000""#,
+        "\"\u{0}\"",
+        "\"a\tb\"",
+        "\"\u{7f}\u{2028}é\"",
+        "\"open",
+        r#"["NO","SE"]"#,
+        r#"{"a":[{"b":"\u00e9"}],"a":2}"#,
+        "// no comment\n1",
+        "\u{feff}1",
+        "\u{a0}1",
+    ]);
+    values.extend([
+        nested(100),
+        nested(126),
+        nested(127),
+        nested(128),
+        nested(129),
+        format!("\"{}\"", "é".repeat(201)),
+    ]);
+    values
+}
+
+/// An event as text: members in any order, some missing, some more than once, with space where space may be.
+fn odd_event() -> impl Strategy<Value = String> {
+    let value = || mostly(&["1", "0", "20.25", "-3"], odd_values());
+    let text = |fine, odd: &[&str]| {
+        let mut odd = owned(odd);
+        odd.extend(odd_values());
+        mostly(fine, odd)
+    };
+    let attribute = (
+        prop::sample::select(vec!["country", "targetingKey", r"c\u006funtry"]),
+        mostly(&[r#""NO""#, r#""SE""#, r#""u1""#], odd_values()),
+    );
+    let attributes = prop::collection::vec(attribute.prop_map(|(name, value)| format!("\"{name}\":{value}")), 0..3);
+    let context = attributes.prop_map(|more| {
+        let usual = [r#""targetingKey":"u\u0031""#.to_owned(), r#""country" : "NO""#.to_owned()];
+        format!("{{{}}}", usual.into_iter().chain(more).collect::<Vec<_>>().join(","))
+    });
+    let time = text(
+        &[r#""2027-01-15T08:00:03Z""#, r#""2027-01-15T08:00:04.25Z""#, r#""2027-01-15T07:59:59.123456789Z""#, "null"],
+        &[
+            r#""2027-01-15T08:00:03.5+00:00""#,
+            r#""2027-01-15T09:00:03+01:00""#,
+            r#""2027-01-15t08:00:03z""#,
+            r#""2027-01-15 08:00:03Z""#,
+            r#""2027-01-15T08:00:60Z""#,
+            r#""2027-01-15T08:00:61Z""#,
+            r#""2027-01-15T08:00:03.Z""#,
+            r#""2027-01-15T08:00:03.1234567891Z""#,
+            r#""2027-01-15T08:00\u003a03Z""#,
+            r#""2027-01-32T08:00:03Z""#,
+            r#""2027-01-15T08:05:03Z""#,
+            r#""1970-01-01T00:00:00Z""#,
+            r#""-001-01-01T00:00:00Z""#,
+            r#""9999-12-31T23:59:59Z""#,
+        ],
+    );
+    let members = prop::collection::vec(
+        prop_oneof![
+            context.prop_map(|context| format!("\"context\":{context}")),
+            text(&[r#""request.error""#, r#""request\u002eerror""#, r#""paid""#, r#""request.duration_ms""#], &[])
+                .prop_map(|metric| format!("\"metric\":{metric}")),
+            value().prop_map(|value| format!("\"value\":{value}")),
+            time.prop_map(|at| format!("\"at\" :{at}")),
+            text(&[r#""x""#, r#""""#, "null", r#""\u00e9\n""#], &[]).prop_map(|label| format!("\"label\":\t{label}")),
+            text(&[r#"["a"]"#, r#"["b","\u0061","b"]"#, "[]"], &[r#"["a",null]"#, r#"["a",]"#])
+                .prop_map(|flags| format!("\"flags\":{flags}")),
+            mostly(&[r#""value" : 1"#], owned(&[r#""more":1"#, "\"metric\"", "", r#""Value":1"#])),
+        ],
+        0..4,
+    );
+    let usual = owned(&[
+        r#""context":{"targetingKey":"u1","country":"NO"}"#,
+        r#""metric":"request.error""#,
+        r#""value":1"#,
+        r#""flags":["a"]"#,
+    ]);
+    (members, 0..40_usize, prop::sample::select(vec![",", " ,", ",\r\n"])).prop_map(move |(more, lacks, comma)| {
+        let mut members = usual.clone();
+        if lacks < members.len() {
+            members.remove(lacks);
+        }
+        members.extend(more);
+        format!("{{{}}}", members.join(comma))
+    })
+}
+
+prop_compose! {
+    /// A body, and whether one of its bytes has become another.
+    fn odd_body()(
+        events in prop::collection::vec(odd_event(), 0..4),
+        before in mostly(&["", " "], owned(&["\u{feff}", "\r\n\t ", "\u{c}", "[", ","])),
+        after in mostly(&["", "\n"], owned(&["\u{feff}", "]", "}", "x", ",", "{}", "\u{0}"])),
+        origin in mostly(&["", r#","instance":"i","sequence":7"#], owned(&[
+            r#","instance":"","sequence":7"#, r#","instance":"i","sequence":7.0"#, r#","instance":"i","sequence":-0"#,
+            r#","instance":"i","sequence":9007199254740993"#, r#","instance":null,"sequence":null"#, r#","sequence":7"#,
+            r#","instance":"i","sequence":07"#, r#","events":[]"#, r#","instance":"i","instance":"j","sequence":7"#,
+        ])),
+        change in prop::option::weighted(0.3, (any::<prop::sample::Index>(), any::<u8>())),
+    ) -> (Vec<u8>, bool) {
+        let mut body = format!("{before}{{\"events\":[{}]{origin}}}{after}", events.join(",")).into_bytes();
+        if let Some((at, byte)) = change {
+            let at = at.index(body.len());
+            body[at] = byte;
+        }
+        (body, change.is_some())
+    }
+}
+
+#[test]
+fn what_no_flag_asks_for_has_to_be_json_and_no_more() {
+    let with = |attribute: &str| {
+        let event = format!(
+            r#"{{"context":{{{attribute},"targetingKey":"u","country":"NO"}},"metric":"paid","value":1,"flags":["b"]}}"#
+        );
+        gathered(&state(), format!("{{\"events\":[{event}]}}").as_bytes(), true).0
+    };
+    // What nobody keeps takes no stack either.
+    let deep = nested(1_000_000);
+    for unasked in ["1e999", r#""\ud800""#, "-0", deep.as_str()] {
+        assert_eq!(with(&format!("\"unasked\":{unasked}")).unwrap().attributed(), 1, "{unasked:.20}");
+    }
+    for broken in ["01", "NaN", "[1,]", r#""\x""#, "\"\t\"", "\"", deep.split_at(1_500_000).0] {
+        let outcome = with(&format!("\"unasked\":{broken}"));
+        assert!(matches!(outcome, Err(Error::Malformed(_))), "{broken:.20}");
+    }
+    for asked in ["1e999", r#""\ud800""#, deep.as_str()] {
+        let outcome = with(&format!("\"country\":{asked}"));
+        assert!(matches!(outcome, Err(Error::Malformed(_))), "{asked:.20}");
+    }
+    for body in ["[".repeat(1_000_000), "{\"events\":".repeat(1_000_000), format!("{{\"events\":{deep}}}")] {
+        assert!(matches!(gathered(&state(), body.as_bytes(), true).0, Err(Error::Malformed(_))));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// Whatever the quick reader makes of a body, odd or broken, the other makes of it, too.
+    #[test]
+    fn both_readers_agree_on_odd_bodies((body, changed) in odd_body()) {
+        let state = state();
+        let asked = state.asked();
+        let against = Against {
+            state: &state, asked: &asked, cut: Cut::default(), now: now(), trusted: true, seen: &|_, _| (),
+        };
+        let plain = std::str::from_utf8(&body).ok().and_then(|body| plain::read(body, against));
+        let thorough = parse(&body).and_then(|body| read_then(body, |batch: EventsInput| batch.check(now())));
+        if let Some(plain) = plain {
+            match thorough.map(|batch| batch.gather(against)) {
+                Ok(thorough) => prop_assert_eq!(plain, thorough),
+                // The change has made a name one that nobody asks for: see `what_no_flag_asks_for_has_to_be_json_and_no_more`.
+                Err(Error::Malformed(_)) if changed => {
+                    prop_assert!(serde_json::from_slice::<serde::de::IgnoredAny>(&body).is_ok());
+                }
+                Err(error) => prop_assert!(false, "{:?} and {:?}", plain, error),
+            }
+        }
+    }
 
     /// The quick reader may leave a batch to the other; what it reads, both read alike.
     #[test]
