@@ -123,7 +123,7 @@ on_both!(a_preview_of_many_is_refused_as_the_change_would_be, async |app| {
     let refused = preview(&app, &json!({"action": "archive", "flags": ["a"]})).await.problem(409, "conflict");
     assert!(refused["errors"][0]["message"].as_str().unwrap().contains("flag needs-a"), "{refused}");
     let nowhere = json!({"action": "enable", "flags": ["a"], "environment": "nowhere"});
-    preview(&app, &nowhere).await.problem(404, "not_found");
+    assert_eq!(preview(&app, &nowhere).await.faults(), ["/environment"]);
     assert_eq!(app.post(&format!("{BULK}?preview=1"), &switch(json!(["a"]))).await.faults(), ["/preview"]);
 });
 

@@ -78,7 +78,7 @@ on_both!(shares_that_can_not_be, async |app| {
         ("feature.a", json!({"percentage": null}), vec![""]),
         ("feature.a", json!({}), vec![""]),
         ("feature.a", json!({"percentage": 1, "weights": {"on": 100}}), vec!["/weights"]),
-        ("feature.a", json!({"percent": 1}), vec!["/percent"]),
+        ("feature.a", json!({"percent": 1}), vec!["", "/percent"]),
         ("feature.a", json!({"percentage": 1, "salt": "x"}), vec!["/salt"]),
         ("feature.a", json!([25]), vec![""]),
         ("feature.a", json!(25), vec![""]),

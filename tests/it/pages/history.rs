@@ -38,7 +38,7 @@ on_both!(the_history_is_shown_with_what_changed, async |app| {
     second.shows(200, "Newest versions");
     list.get(&page(PRODUCTION, "?before=1")).await.shows(200, "No older version is kept.");
     list.get(&page(PRODUCTION, "?before=x")).await.shows(404, "There is no page of that address.");
-    list.get(&page("nowhere", "")).await.shows(404, "environment nowhere");
+    list.get(&page("nowhere", "")).await.shows(422, "There is no environment nowhere.");
 });
 
 on_both!(a_version_is_restored_after_a_look_at_what_it_changes, async |app| {
