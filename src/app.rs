@@ -166,7 +166,8 @@ impl App {
         let (draining, drained) = watch::channel(false);
         let metrics = Metrics::new(services.clone());
         let streams = (services.fleet.clone(), services.admission.clone());
-        let front = Front::new((services.access.clone(), services.flags.clone()), streams, drained.clone());
+        let own = (services.access.clone(), services.flags.clone());
+        let front = Front::new(own, streams, drained.clone(), request::request_id);
         let mut listeners = vec![listen(listener, settings.workers as usize, metrics.traffic.clone(), Some(front), {
             let (services, metrics, draining) = (services.clone(), metrics.clone(), Draining(drained.clone()));
             move |config| routes(config, services.clone(), metrics.clone(), draining.clone())

@@ -21,10 +21,19 @@ use crate::version::IfMatch;
 /// What lies above flags and hangs on them: the application says what that is.
 #[derive(Clone, Copy)]
 pub struct Attached {
-    /// Who needs the flag of a project, both by their keys, each as a sentence without a final stop.
-    pub users: fn(&mut Connection<'_>, &str, &str) -> Result<Vec<String>>,
+    /// Who needs the flag of a project, both by their keys.
+    pub users: fn(&mut Connection<'_>, &str, &str) -> Result<Vec<Need>>,
     /// Removes what belongs to a flag, by its id, before the flag itself goes.
     pub purge: fn(&mut Connection<'_>, i64) -> Result<()>,
+}
+
+/// Something that needs a flag.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// The key of the flag that it belongs to itself, with which it goes.
+    pub of: String,
+    /// What it is and needs, as a sentence without a final stop.
+    pub told: String,
 }
 
 /// What still depends on a flag, so that it can't be archived now: each as a sentence without a final stop. Flags that
@@ -52,7 +61,8 @@ pub(super) fn dependents(
         needing
             .map(|dependent| format!("flag {} has it as a prerequisite in {}", dependent.flag, dependent.environment)),
     );
-    dependents.extend((attached.users)(connection, &project.key, &flag.key)?);
+    let users = (attached.users)(connection, &project.key, &flag.key)?.into_iter();
+    dependents.extend(users.filter(|need| !along.contains(&need.of)).map(|need| need.told));
     Ok(dependents)
 }
 

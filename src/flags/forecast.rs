@@ -194,7 +194,9 @@ impl Flags {
                     Preview::of_return()
                 } else {
                     let served = (&record.configuration, record.release.as_ref());
-                    Preview::of_values(served, before, &patched.definition.variations)
+                    let preview = Preview::of_values(served, before, &patched.definition.variations);
+                    let visible = patched.flag.definition.client_visible;
+                    preview.shown_to_clients(visible, patched.definition.client_visible)
                 }
             })
         };

@@ -42,7 +42,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
-pub use archive::Attached;
+pub use archive::{Attached, Need};
 pub use bulk::{Bulk, BulkAction, BulkInput, BulkItem, BulkPreview, BulkPreviews, shrinks};
 pub use change::{Edited, Place, edit, exists, roll_out};
 pub use configuration::{Configuration, ConfigurationDocument};

@@ -33,10 +33,16 @@ pub struct Preview {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub changed_rules: Vec<String>,
-    /// Whether its prerequisites change: whom that moves is a matter of what other flags serve them.
+    /// Whether its prerequisites change, or what is served where they do not hold: whom that moves is a matter of what
+    /// other flags serve them.
     #[serde(skip_serializing_if = "is_false")]
     #[schema(required = false)]
     pub changed_prerequisites: bool,
+    /// Whether client keys come to see it, or see it no longer, as they are served it then, or not: apps go from or to
+    /// their own defaults.
+    #[serde(skip_serializing_if = "is_false")]
+    #[schema(required = false)]
+    pub changed_visibility: bool,
     /// The users who have another target of their own than before, or one no longer.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
@@ -104,7 +110,8 @@ impl Preview {
         if !before.enabled && !after.enabled {
             return preview;
         }
-        let changed_prerequisites = before.prerequisites != after.prerequisites;
+        let changed_prerequisites = before.prerequisites != after.prerequisites
+            || (!after.prerequisites.is_empty() && before.off_variation != after.off_variation);
         Self { changed_rules: changed_rules(before, after), changed_prerequisites, ..preview }
     }
 
@@ -124,6 +131,19 @@ impl Preview {
             }));
         }
         Self::of(placed)
+    }
+
+    /// Also tells that client keys come to see the flag, or no longer do.
+    #[must_use]
+    pub(super) fn shown_to_clients(mut self, before: bool, after: bool) -> Self {
+        if before != after {
+            self.changed_visibility = true;
+            self.words.push(match after {
+                true => "apps with client keys are served it, in place of their own defaults".to_owned(),
+                false => "apps with client keys are served their own defaults in its place".to_owned(),
+            });
+        }
+        self
     }
 
     /// When a flag is brought back: everyone goes from what services have as their own default to what it serves.

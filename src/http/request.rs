@@ -30,6 +30,20 @@ const SAFETY: [(HeaderName, HeaderValue); 4] = [
 ];
 const NO_STORE: HeaderValue = HeaderValue::from_static("no-store");
 
+/// The id of a request that came with this one, or with none: what can't be one is not taken.
+pub fn request_id(given: Option<&str>) -> String {
+    let taken = given.filter(|id| is_request_id(id));
+    taken.map_or_else(|| random(&mut Uuid::encode_buffer()).to_owned(), str::to_owned)
+}
+
+fn is_request_id(id: &str) -> bool {
+    (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+}
+
+fn random(buffer: &mut [u8]) -> &str {
+    Uuid::new_v7(Timestamp::now(NoContext)).hyphenated().encode_lower(buffer)
+}
+
 /// The id of a request, in its extensions: as it goes into the answer's head.
 #[derive(Clone, Debug)]
 struct RequestId(HeaderValue);
@@ -42,16 +56,13 @@ impl RequestId {
 
     fn accepted(headers: &HeaderMap) -> Option<Self> {
         let value = headers.get(REQUEST_ID)?;
-        let id = value.to_str().ok()?;
-        let fine = (1..=64).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b));
-        fine.then(|| Self(value.clone()))
+        is_request_id(value.to_str().ok()?).then(|| Self(value.clone()))
     }
 
     fn random() -> Self {
         let mut buffer = Uuid::encode_buffer();
-        let text = Uuid::new_v7(Timestamp::now(NoContext)).hyphenated().encode_lower(&mut buffer);
         // Hexadecimal digits and hyphens may stand in a head.
-        Self(HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("unknown")))
+        Self(HeaderValue::from_str(random(&mut buffer)).unwrap_or(HeaderValue::from_static("unknown")))
     }
 
     fn text(&self) -> &str {

@@ -70,6 +70,8 @@ pub(super) struct Rest {
     gone: Places,
     /// How often something was tried in each place.
     tried: HashMap<String, usize>,
+    /// Numbers that something else stands in for.
+    numbers: usize,
 }
 
 /// What could be read of a document.
@@ -86,7 +88,14 @@ pub(super) struct LeftOut(BTreeMap<String, BTreeSet<usize>>);
 
 impl Rest {
     pub(super) fn new(document: Value, standing: Standing) -> Self {
-        Self { document, standing, left_out: LeftOut::default(), gone: Places::default(), tried: HashMap::new() }
+        Self {
+            document,
+            standing,
+            left_out: LeftOut::default(),
+            gone: Places::default(),
+            tried: HashMap::new(),
+            numbers: 0,
+        }
     }
 
     /// Reads what can be read without what is at fault, if what remains is enough.
@@ -136,10 +145,11 @@ impl Rest {
         let tried = self.tried.entry(at.to_owned()).or_default();
         *tried += 1;
         let spent = *tried > TRIES;
+        let standing = self.standing.for_number(remedy, &mut self.numbers);
         match self.document.pointer_mut(parent)? {
             Value::Object(members) => {
                 let name = name.replace("~1", "/").replace("~0", "~");
-                let stand_in = if spent { None } else { self.standing.of(remedy, members.get(&name)) };
+                let stand_in = if spent { None } else { standing.of(remedy, members.get(&name)) };
                 match stand_in {
                     Some(stand_in) => {
                         members.insert(name, stand_in);
@@ -151,7 +161,7 @@ impl Rest {
             Value::Array(elements) => {
                 let index: usize = name.parse().ok()?;
                 let element = elements.get_mut(index)?;
-                let stand_in = if spent { None } else { self.standing.of(remedy, Some(&*element)) };
+                let stand_in = if spent { None } else { standing.of(remedy, Some(&*element)) };
                 match stand_in {
                     Some(stand_in) => {
                         *element = stand_in;
@@ -180,6 +190,20 @@ impl Rest {
 impl Standing {
     /// All of them: as many as tell the names of our shorter lists apart.
     pub(super) const ALL: [Self; 4] = [Self::Least, Self::Most, Self::Lowest, Self::One];
+
+    /// The highest and the lowest number take turns: of two that can't be read, one may well be the lower end and the
+    /// other the upper.
+    fn for_number(self, remedy: &Remedy, numbers: &mut usize) -> Self {
+        if !matches!(remedy, Remedy::Kind(ValueKind::Float)) {
+            return self;
+        }
+        *numbers += 1;
+        match self {
+            Self::Most if numbers.is_multiple_of(2) => Self::Lowest,
+            Self::Lowest if numbers.is_multiple_of(2) => Self::Most,
+            other => other,
+        }
+    }
 
     /// What may stand where something can't be read.
     fn of(self, remedy: &Remedy, now: Option<&Value>) -> Option<Value> {

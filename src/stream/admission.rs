@@ -11,7 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::{Error, Result};
 
-/// How many new streams may come at once, on top of [`Bounds::each_second`].
+/// How many new streams may come at once, unless a whole second takes fewer.
 const BURST: NonZeroU32 = NonZeroU32::new(500).unwrap();
 
 /// How many streams there may be.
@@ -53,7 +53,7 @@ impl Admission {
 
 impl<C: Clock> Admission<C> {
     fn with_clock(bounds: Bounds, clock: C) -> Self {
-        let quota = Quota::per_second(bounds.each_second).allow_burst(BURST);
+        let quota = Quota::per_second(bounds.each_second).allow_burst(BURST.min(bounds.each_second));
         let rate = Arc::new(RateLimiter::direct_with_clock(quota, clock));
         Self { places: Arc::new(Semaphore::new(bounds.streams as usize)), rate }
     }
@@ -86,14 +86,17 @@ mod tests {
 
     #[test]
     fn so_many_a_second_are_let_in() {
-        let clock = FakeRelativeClock::default();
-        let bounds = Bounds { streams: 10_000, each_second: NonZeroU32::new(100).unwrap() };
-        let admission = Admission::with_clock(bounds, clock.clone());
-        assert_eq!(admitted(&admission, 2_000).len(), 500);
-        clock.advance(Duration::from_secs(1));
-        assert_eq!(admitted(&admission, 2_000).len(), 100);
-        clock.advance(Duration::from_secs(3_600));
-        assert_eq!(admitted(&admission, 2_000).len(), 500);
+        // At most 500 at once, and never more than in a second.
+        for (each_second, at_once) in [(1, 1), (100, 100), (600, 500)] {
+            let clock = FakeRelativeClock::default();
+            let bounds = Bounds { streams: 10_000, each_second: NonZeroU32::new(each_second).unwrap() };
+            let admission = Admission::with_clock(bounds, clock.clone());
+            assert_eq!(admitted(&admission, 2_000).len(), at_once);
+            clock.advance(Duration::from_millis(500));
+            assert_eq!(admitted(&admission, 2_000).len(), (each_second / 2) as usize);
+            clock.advance(Duration::from_secs(3_600));
+            assert_eq!(admitted(&admission, 2_000).len(), at_once);
+        }
     }
 
     #[test]

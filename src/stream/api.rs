@@ -14,6 +14,7 @@ use crate::access::{Access, Caller};
 use crate::error::{Error, Result};
 use crate::flags::Flags;
 use crate::http::caller::token;
+use crate::http::problem::Problem;
 use upgraded::Upgraded;
 
 /// The routes under `/api/v1`.
@@ -51,7 +52,11 @@ pub struct Document;
         ("Sec-WebSocket-Key" = String, Header, example = "dGhlIHNhbXBsZSBub25jZQ=="),
         ("Sec-WebSocket-Protocol" = String, Header, example = "bellwether.v1"),
     ),
-    responses((status = SWITCHING_PROTOCOLS, description = "The stream is open.")),
+    responses(
+        (status = SWITCHING_PROTOCOLS, description = "The stream is open."),
+        (status = SERVICE_UNAVAILABLE, body = Problem, content_type = "application/problem+json",
+            description = "There are as many streams as the server takes, or too many come at once: come again after `Retry-After`."),
+    ),
 )]
 async fn open(
     caller: Caller,

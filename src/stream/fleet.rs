@@ -138,15 +138,19 @@ impl Fleet {
         let Some(crowd) = self.known(environment) else { return Reach::default() };
         let members = crowd.members();
         let mut reach = Reach { connected: members.instances.len(), ..Reach::default() };
+        let receipt = members.receipts.of(revision);
+        // Of those who were there when it was made.
+        let mut waiting = 0;
         for instance in members.instances.values() {
             if let Some((_, at)) = instance.applied.filter(|(applied, _)| *applied >= revision) {
                 reach.applied += 1;
                 reach.last = reach.last.max(Some(at));
+            } else if receipt.is_some_and(|receipt| receipt.concerns(instance.connected_at)) {
+                waiting += 1;
             }
         }
-        let delays = members.receipts.delays(revision);
-        reach.p50 = delays.and_then(|delays| delays.quantile(0.5));
-        reach.p99 = delays.and_then(|delays| delays.quantile(0.99));
+        reach.p50 = receipt.and_then(|receipt| receipt.reached(0.5, waiting));
+        reach.p99 = receipt.and_then(|receipt| receipt.reached(0.99, waiting));
         reach
     }
 
@@ -239,6 +243,10 @@ impl Membership {
 
     /// Notes that the instance refused a change.
     pub(super) fn rejected(&self, revision: u64, error: &str) {
+        // What there is not yet can't have been refused.
+        if revision > self.environment.served().state.revision() {
+            return;
+        }
         self.crowd.rejections.fetch_add(1, Ordering::Relaxed);
         let rejection = Rejection { revision, error: cut(error, REASON), at: clock::now() };
         if let Some(instance) = self.crowd.members().instances.get_mut(&self.id) {

@@ -31,6 +31,10 @@ const GLANCE: Duration = Duration::from_secs(1);
 /// How long the answer to the handshake may take to be taken.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 const PROTOCOL_HEADER: &str = "sec-websocket-protocol";
+const REQUEST_ID: &str = "x-request-id";
+
+/// The id of a request that came with this one, or with none.
+type RequestIds = fn(Option<&str>) -> String;
 
 /// Takes connections that begin with the stream.
 #[derive(Clone)]
@@ -40,6 +44,7 @@ pub struct Front {
     fleet: Fleet,
     admission: Admission,
     draining: watch::Receiver<bool>,
+    request_id: RequestIds,
     /// Where streams run, apart from what answers requests: a change goes out to all of them without its own answer having
     /// to wait.
     runtime: Handle,
@@ -55,8 +60,9 @@ impl Front {
         (access, flags): (Access, Flags),
         (fleet, admission): (Fleet, Admission),
         draining: watch::Receiver<bool>,
+        request_id: RequestIds,
     ) -> Self {
-        Self { access, flags, fleet, admission, draining, runtime: Handle::current() }
+        Self { access, flags, fleet, admission, draining, request_id, runtime: Handle::current() }
     }
 
     /// Takes a connection if it opens the stream, and gives back any other untouched.
@@ -92,6 +98,8 @@ impl Front {
             return None;
         }
         response.headers_mut().insert(PROTOCOL_HEADER, HeaderValue::from_static(PROTOCOL));
+        let given = request.headers().get(REQUEST_ID).and_then(|id| id.to_str().ok());
+        response.headers_mut().insert(REQUEST_ID, HeaderValue::from_str(&(self.request_id)(given)).ok()?);
         let token = token(&request)?;
         let environment = self.access.grant(&token).ok()?.server_environment()?;
         let environment = self.flags.live().environment(environment).ok()?;

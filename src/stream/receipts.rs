@@ -15,8 +15,9 @@ pub(super) struct Receipts {
     revisions: VecDeque<Receipt>,
 }
 
+/// What is known of a revision's way to those who were connected when it was made.
 #[derive(Debug)]
-struct Receipt {
+pub(super) struct Receipt {
     revision: u64,
     made_at: DateTime<Utc>,
     /// From the making of the revision to the report that it is in use, in milliseconds.
@@ -45,7 +46,7 @@ impl Receipts {
         for revision in (from..report.revision).map(|before| before + 1).rev() {
             let Some(receipt) = self.receipt(revision, &made_at) else { return };
             // Who came later fetched the whole state, however old that was.
-            if receipt.made_at < report.connected_at {
+            if !receipt.concerns(report.connected_at) {
                 return;
             }
             let delay = (report.at - receipt.made_at).num_microseconds().unwrap_or(i64::MAX);
@@ -53,9 +54,9 @@ impl Receipts {
         }
     }
 
-    /// The times of a revision; none when nobody has reported it.
-    pub(super) fn delays(&self, revision: u64) -> Option<&Values> {
-        self.revisions.iter().find(|known| known.revision == revision).map(|known| &known.delays)
+    /// What was said of a revision; none when nobody has reported it.
+    pub(super) fn of(&self, revision: u64) -> Option<&Receipt> {
+        self.revisions.iter().find(|known| known.revision == revision)
     }
 
     fn receipt(&mut self, revision: u64, made_at: impl Fn(u64) -> Option<DateTime<Utc>>) -> Option<&mut Receipt> {
@@ -77,6 +78,21 @@ impl Receipts {
     }
 }
 
+impl Receipt {
+    /// Whether an instance that is connected since then was there when the revision was made.
+    pub(super) fn concerns(&self, connected_at: DateTime<Utc>) -> bool {
+        connected_at <= self.made_at
+    }
+
+    /// How many milliseconds it took until a share of them had it, `waiting` of them not having it yet; none while they
+    /// are fewer.
+    pub(super) fn reached(&self, share: f64, waiting: u64) -> Option<f64> {
+        let had = self.delays.n;
+        let wanted = (share * had.saturating_add(waiting) as f64).ceil();
+        (wanted <= had as f64).then(|| self.delays.quantile(wanted / had as f64)).flatten()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use chrono::TimeDelta;
@@ -93,7 +109,7 @@ mod tests {
     }
 
     fn seen(receipts: &Receipts, revision: u64) -> (u64, f64) {
-        receipts.delays(revision).map(|delays| (delays.n, delays.max)).unwrap_or_default()
+        receipts.of(revision).map(|receipt| (receipt.delays.n, receipt.delays.max)).unwrap_or_default()
     }
 
     #[test]
@@ -105,6 +121,26 @@ mod tests {
         receipts.take(Report { before: Some(3), at: at(4_200), ..report }, made_at);
         receipts.take(report, |_| None);
         assert_eq!([3, 4].map(|n| seen(&receipts, n)), [(2, 1_050.0), (3, 200.0)]);
+    }
+
+    #[test]
+    fn a_share_is_of_all_who_were_there() {
+        let mut receipts = Receipts::default();
+        for (number, delay) in (1..=20).zip([10].into_iter().cycle()) {
+            let report = Report { connected_at: at(0), before: Some(3), revision: 4, at: at(4_000 + delay * number) };
+            receipts.take(report, made_at);
+            let receipt = receipts.of(4).unwrap();
+            let waiting = 20 - u64::try_from(number).unwrap();
+            assert_eq!(receipt.reached(0.5, waiting).is_some(), number >= 10, "{number} of 20");
+            assert_eq!(receipt.reached(0.99, waiting).is_some(), number == 20, "{number} of 20");
+        }
+        let receipt = receipts.of(4).unwrap();
+        // To the bucket: at most 4 % too high.
+        for (share, expected) in [(0.5, 100.0), (0.99, 200.0)] {
+            let found = receipt.reached(share, 0).unwrap();
+            assert!((expected..=expected * 1.04).contains(&found), "{found}");
+        }
+        assert!(receipt.concerns(at(4_000)) && !receipt.concerns(at(4_001)));
     }
 
     #[test]

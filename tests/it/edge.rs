@@ -304,6 +304,10 @@ on_both!(a_parameter_for_another_change_is_not_passed_over, async |app| {
     app.delete(&format!("{canary}?preview=true")).any_version().await.problem(400, "malformed");
     assert_eq!(app.get(&canary).await.expect(200)["state"], "draft");
     app.delete("/api/v1/projects/default?preview=true").any_version().await.problem(400, "malformed");
+    let segment = "/api/v1/projects/default/segments/vip";
+    app.post("/api/v1/projects/default/segments", &json!({"key": "vip"})).await.expect(201);
+    app.delete(&format!("{segment}?preview=true")).any_version().await.problem(400, "malformed");
+    app.get(segment).await.expect(200);
     app.post(&format!("{FLAGS}?preview=true"), &json!({"key": "b", "type": "boolean"})).await.problem(400, "malformed");
     app.get(&format!("{FLAGS}/b")).await.problem(404, "not_found");
 });

@@ -43,6 +43,8 @@ on_both!(a_change_is_followed_to_the_last_instance, async |app| {
     assert_eq!(told["revision"], revision);
     let short = app.get(&propagation("?wait=1ms")).await.expect(200);
     assert_eq!(short["complete"], false, "it waits no longer than was asked for");
+    assert!(short["p50_ms"].is_number(), "one of two has it");
+    assert_eq!(short["p99_ms"], Value::Null, "the other one not yet");
     let waiting = app.get(&propagation(&format!("?revision={revision}&wait=60s")));
     let (done, _) = tokio::join!(within("the last instance", waiting.into_future()), apply(&mut desk));
     let done = done.expect(200);
@@ -74,12 +76,15 @@ on_both!(a_rejected_change_is_told_until_it_is_made_up_for, async |app| {
     let metrics = String::from_utf8_lossy(&metrics.body);
     let line = "stream_changes_rejected_total{project=\"default\",environment=\"production\"} 1";
     assert!(metrics.lines().any(|known| known.ends_with(line)), "{metrics}");
-    // One that was never made is none.
+    // One that was never made is none, refused or not.
+    shop.say(&json!({"type": "rejected", "revision": revision + 1_000, "error": "x"})).await;
     shop.say(&json!({"type": "applied", "revision": revision + 1_000})).await;
     shop.say(&json!({"type": "applied", "revision": revision})).await;
     let waited = app.get(&propagation("?wait=60s")).await.expect(200);
     assert_eq!(waited["complete"], true);
     let all = app.get(&fleet).await.expect(200);
+    let metrics = app.get("/metrics").await;
+    assert!(String::from_utf8_lossy(&metrics.body).lines().any(|known| known.ends_with(line)), "still one");
     let one = &all["items"][0];
     assert_eq!((&one["rejected"], &one["revision"], &one["behind"]), (&Value::Null, &json!(revision), &json!(0)));
     assert_eq!((&one["application"], &one["sdk"]), (&json!("shop"), &json!("test/1")));

@@ -303,8 +303,7 @@ on_both!(a_server_that_lost_its_place_tells_its_readers_to_fetch, async |app| {
 });
 
 on_both!(so_many_streams_are_let_in, async |app| {
-    let each_second = std::num::NonZeroU32::MIN;
-    app.start_again_with_streams(Bounds { streams: 2, each_second }).await;
+    app.start_again_with_streams(Bounds { streams: 2, ..Bounds::default() }).await;
     let key = app.keys(PRODUCTION).server.clone();
     let (first, _) = fresh(&app).await;
     let _second = fresh(&app).await;

@@ -38,15 +38,17 @@ pub fn allocate(weights: &[Weight]) -> Vec<Range> {
 /// Ranges with the shares `weights` (all variations of the flag, in their order, summing to [`BUCKETS`]) that move as
 /// few buckets away from `old` as any can: half the sum of the differences of the shares.
 ///
-/// With two variations the layout depends on the weights alone, the first owning the low end, so that going back to
-/// a share reaches the same users again. With more, and after there were more or another order, a variation that shrinks
-/// gives up its highest buckets, and those that grow take what was given up in their order.
+/// With two variations, others having nothing before and after, the layout depends on the weights alone, the first owning
+/// the low end, so that going back to a share reaches the same users again. With more, and after there were more or
+/// another order, a variation that shrinks gives up its highest buckets, and those that grow take what was given up in
+/// their order.
 #[must_use]
 pub fn reallocate(old: &[Range], weights: &[Weight]) -> Vec<Range> {
     let shares = shares(old);
     let share = |variation: &str| shares.get(variation).copied().unwrap_or(0);
     let before: Vec<Weight> = weights.iter().map(|(v, _)| (v.clone(), share(v))).collect();
-    if weights.len() <= 2 && allocate(&before) == old {
+    let in_play = weights.iter().zip(&before).filter(|((_, new), (_, old))| *new > 0 || *old > 0).count();
+    if in_play <= 2 && allocate(&before) == old {
         return allocate(weights);
     }
     let mut surplus: BTreeMap<&str, u32> = shares.iter().map(|(v, share)| (v.as_str(), *share)).collect();
@@ -212,6 +214,19 @@ mod tests {
             }
             prop_assert_eq!(ranges, allocate(&weights(steps.last().unwrap())));
         }
+    }
+
+    #[test]
+    fn a_variation_that_has_nothing_changes_nothing() {
+        let three = |a, c| weights(&[a, 0, c]);
+        let mut ranges = whole("c");
+        for (a, end) in [(10_000, 10_000), (50_000, 50_000), (0, 0), (10_000, 10_000)] {
+            ranges = reallocate(&ranges, &three(a, BUCKETS - a));
+            assert_eq!(ranges, allocate(&three(a, BUCKETS - a)), "the first {end} have the first one");
+        }
+        let all = reallocate(&ranges, &weights(&[10_000, 30_000, 60_000]));
+        let back = reallocate(&all, &three(10_000, 90_000));
+        assert_eq!(moves(&all, &back).iter().map(|one| one.buckets).sum::<u32>(), 30_000);
     }
 
     #[test]

@@ -14,10 +14,11 @@ impl Preview {
         let mut words = std::mem::take(&mut self.words);
         words.extend(self.of_places(before, after));
         words.extend(self.of_rules());
-        words
-            .extend(self.changed_prerequisites.then(|| {
-                "the prerequisites change: whom that moves depends on what other flags serve them".to_owned()
-            }));
+        words.extend(self.changed_prerequisites.then(|| {
+            "the prerequisites change, or what is served where they do not hold: whom that moves depends on what other \
+                 flags serve them"
+                .to_owned()
+        }));
         words.extend(self.of_targets());
         if words.is_empty() {
             words.push("0 users switch away, and nobody gains anything".to_owned());

@@ -73,6 +73,25 @@ on_both!(every_act_moves_as_announced, async |app| {
     assert_eq!(as_announced(&app, "start").await["moves"], moves("on", "off", 90_000));
 });
 
+on_both!(a_variation_that_nobody_is_served_shuffles_nobody, async |app| {
+    let app = app.with_string_flag(FLAG, &["a", "b", "c"]).await;
+    let policy = manual(json!({"treatment": "a", "control": "c"}));
+    app.put(&canary(""), &policy).await.expect(200);
+    let mut first = Vec::new();
+    for act in ["start", "advance", "rollback", "start", "advance"] {
+        app.post(&canary(&format!("/{act}")), &json!({})).await.expect(200);
+        let ranges = app.configured(PRODUCTION, FLAG).await["allocations"]["fallthrough"].clone();
+        let expected = match act {
+            "start" => json!([[10_000, "a"], [100_000, "c"]]),
+            "advance" => json!([[40_000, "a"], [100_000, "c"]]),
+            _ => json!([[100_000, "c"]]),
+        };
+        assert_eq!(ranges, expected, "after {act}");
+        first.push(served(&app).await);
+    }
+    assert_eq!((&first[0], &first[1]), (&first[3], &first[4]), "the same users");
+});
+
 on_both!(in_a_layer_every_act_moves_as_announced, async |app| {
     let app = app.with_flag(FLAG).await;
     see(&app, PRODUCTION, 0..USERS).await;

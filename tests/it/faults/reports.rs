@@ -34,6 +34,7 @@ on_both!(of_measurements, async |app| {
         wrong("/windows/0/labels/1", json!(["y"])),
         wrong("/windows/1/seconds", json!(0)),
         wrong("/windows/1/min", json!("x")),
+        wrong("/windows/1/max", json!("x")),
         wrong("/windows/1/mean", json!("x")),
         wrong("/windows/1/m2", json!("x")),
         missing("/windows/1/m2").elsewhere(&["/windows/1"]),

@@ -261,6 +261,36 @@ on_both!(what_buckets_do_not_tell_is_counted_on_users, async |app| {
     assert_eq!(preview["recent_users"], anybody, "nor is the company");
 });
 
+on_both!(what_is_served_where_prerequisites_fail_is_told_of, async |app| {
+    let app = app.with_flag("seen.before").await.with_string_flag("text", &["a", "b", "c"]).await;
+    see(&app, DEVELOPMENT, 0..20).await;
+    let needs = json!([{"flag": "seen.before", "variations": ["on"]}]);
+    let whole =
+        json!({"enabled": true, "off_variation": "c", "prerequisites": needs, "fallthrough": {"variation": "a"}});
+    app.configure(DEVELOPMENT, "text", &whole).await.expect(200);
+    let path = configured(DEVELOPMENT, "text", "?preview=true");
+    let preview = app.patch(&path, &json!({"configuration": {"off_variation": "b"}})).await.expect(200);
+    assert_eq!((&preview["changed_prerequisites"], &preview["recent_users"]["moved"]), (&json!(true), &json!(20)));
+    let summary = preview["summary"].as_str().unwrap();
+    assert!(summary.starts_with("The prerequisites change, or what is served where they do not hold: "), "{summary}");
+});
+
+on_both!(who_sees_a_flag_is_told_of, async |app| {
+    let app = app.with_flag("feature.a").await;
+    for (visible, end) in [
+        (true, "are served it, in place of their own defaults."),
+        (false, "are served their own defaults in its place."),
+    ] {
+        let path = |query: &str| format!("{}{query}", flag("feature.a"));
+        let patch = json!({"client_visible": visible});
+        let preview = app.patch(&path("?preview=true"), &patch).any_version().await.expect(200);
+        let here = &preview["environments"][DEVELOPMENT];
+        assert_eq!(here["changed_visibility"], true);
+        assert!(here["summary"].as_str().unwrap().ends_with(end), "{here}");
+        app.patch(&path(""), &patch).any_version().await.expect(200);
+    }
+});
+
 on_both!(new_values_move_as_announced, async |app| {
     let variations = |large: i64| json!([{"name": "large", "value": large}, {"name": "small", "value": 20}]);
     let body = json!({"key": "page.size", "type": "integer", "variations": variations(50)});

@@ -103,7 +103,7 @@ on_both!(what_a_canary_left_goes_with_the_flag, async |app| {
     assert_eq!(app.get(&format!("{canary}/log")).await.expect(200)["items"], json!([]));
 });
 
-on_both!(a_flag_that_a_running_canary_reads_is_not_archived, async |app| {
+on_both!(a_flag_that_a_canary_reads_is_not_archived, async |app| {
     let limit = json!({"key": "limit", "type": "float", "variations": [{"name": "default", "value": 5.0}]});
     app.post(FLAGS, &limit).await.expect(201);
     let app = app.with_flag("feature.a").await.with_flag("feature.b").await.with_flag("feature.c").await;
@@ -113,6 +113,11 @@ on_both!(a_flag_that_a_running_canary_reads_is_not_archived, async |app| {
     let policy = json!({"treatment": "on", "control": "off", "stages": [stage(50), stage(100)], "guards": [guard]});
     let canary = configured(PRODUCTION, "feature.a", "/canary");
     app.put(&canary, &policy).await.expect(200);
+    let problem = app.delete(&flag("limit")).any_version().await.problem(409, "conflict");
+    let reason = "the canary on feature.a in production would take a limit from it";
+    assert!(problem["detail"].as_str().unwrap().contains(reason), "{problem}");
+    let both = json!({"action": "archive", "flags": ["limit", "feature.a"]});
+    app.post(&format!("{FLAGS}:bulk?preview=true"), &both).await.expect(200);
     app.post(&format!("{canary}/start"), &json!({})).await.expect(200);
     let problem = app.delete(&flag("limit")).any_version().await.problem(409, "conflict");
     let reason = "the canary on feature.a in production takes a limit from it";

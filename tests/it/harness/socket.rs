@@ -40,6 +40,7 @@ impl Socket {
         match within("the handshake", client_async(request, stream)).await {
             Ok((socket, response)) => {
                 assert_eq!(response.headers()[SEC_WEBSOCKET_PROTOCOL], PROTOCOL);
+                assert!(!response.headers()["x-request-id"].is_empty());
                 Ok(Self { socket })
             }
             Err(Error::Http(response)) => Err(response.status().as_u16()),

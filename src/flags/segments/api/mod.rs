@@ -149,6 +149,7 @@ async fn put(
 )]
 async fn delete(
     Staff(caller): Staff,
+    _: web::Query<NoParameters>,
     segments: web::Data<Segments>,
     path: web::Path<(String, String)>,
     if_match: IfMatch,
