@@ -15,8 +15,8 @@ use crate::endpoint::Endpoint;
 use crate::resources::PoolGauge;
 use crate::shared::Identity;
 
-/// Longest name of an application or instance, in bytes.
-const NAME_LENGTH: usize = 256;
+/// Longest name of an application or instance, in characters: with a longer one the server takes no measurements.
+const NAME_LENGTH: usize = 200;
 /// What the first reconnection is spread over, unless set.
 pub(crate) const RECONNECT_WITHIN: Duration = Duration::from_secs(10);
 /// How often flags are polled, unless set.
@@ -63,8 +63,8 @@ pub enum ConnectError {
     /// The key can't be one.
     #[error("the server key can't be used: {0}")]
     Key(&'static str),
-    /// The application's or instance's name is empty or has more than 256 bytes.
-    #[error("the name of the {0} must have 1 to {NAME_LENGTH} bytes")]
+    /// The application's or instance's name is empty or has more than 200 characters.
+    #[error("the name of the {0} must have 1 to {NAME_LENGTH} characters")]
     Name(&'static str),
     /// The background tasks need a tokio runtime, and this thread is in none.
     #[error("no tokio runtime is running here; connect from within one")]
@@ -99,7 +99,7 @@ impl ClientBuilder {
         }
     }
 
-    /// Names the service, the same for all its instances, in 1 to 256 bytes; `unknown` unless set.
+    /// Names the service, the same for all its instances, in 1 to 200 characters; `unknown` unless set.
     /// [`connect`](Self::connect) refuses another length with [`ConnectError::Name`].
     #[must_use]
     pub fn application(mut self, name: impl Into<String>) -> Self {
@@ -107,8 +107,8 @@ impl ClientBuilder {
         self
     }
 
-    /// Names this process among the instances of the service, in 1 to 256 bytes; a random UUID unless set. No two that
-    /// run at once may have the same name, or the server takes the measurements of one for those of the other.
+    /// Names this process among the instances of the service, in 1 to 200 characters; a random UUID unless set. No two
+    /// that run at once may have the same name, or the server takes the measurements of one for those of the other.
     /// [`connect`](Self::connect) refuses another length with [`ConnectError::Name`].
     #[must_use]
     pub fn instance(mut self, name: impl Into<String>) -> Self {
@@ -136,8 +136,8 @@ impl ClientBuilder {
     /// Keeps the flags in use in a file in this directory, one for each server and key, and starts with what is there: so
     /// a process that starts while the server is away has the last flags. Nowhere unless set.
     ///
-    /// The directory is made when it is not there. The file can be read by this user alone; one that is not as it was
-    /// written is left, with a warning.
+    /// The directory is made when it is not there. The file can be read by this user alone; what is not as it was written,
+    /// or no regular file, is left, with a warning.
     #[must_use]
     pub fn cache_dir(mut self, directory: impl Into<PathBuf>) -> Self {
         self.cache_dir = Some(directory.into());
@@ -153,7 +153,7 @@ impl ClientBuilder {
         self
     }
 
-    /// As [`bootstrap_json`](Self::bootstrap_json), from a file, which `connect` reads.
+    /// As [`bootstrap_json`](Self::bootstrap_json), from a regular file, which `connect` reads.
     #[must_use]
     pub fn bootstrap_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.bootstrap = Some(Bootstrap::File(path.into()));
@@ -234,7 +234,7 @@ fn newer(cached: Option<State>, given: Option<State>) -> Option<State> {
 }
 
 fn name(of: &'static str, name: String) -> Result<String, ConnectError> {
-    if name.is_empty() || name.len() > NAME_LENGTH { Err(ConnectError::Name(of)) } else { Ok(name) }
+    if (1..=NAME_LENGTH).contains(&name.chars().count()) { Ok(name) } else { Err(ConnectError::Name(of)) }
 }
 
 /// Leaves the key out.
@@ -260,12 +260,16 @@ mod tests {
 
     #[tokio::test]
     async fn names_are_bounded() {
-        for name in [String::new(), "x".repeat(257)] {
+        for name in [String::new(), "x".repeat(201), "ø".repeat(201)] {
             let builder = Client::builder("http://localhost", "key");
             let error = builder.clone().application(name.clone()).connect().unwrap_err();
             assert_eq!(error, ConnectError::Name("application"));
             assert_eq!(builder.instance(name).connect().unwrap_err(), ConnectError::Name("instance"));
         }
+        // As the server does, characters are counted and not bytes.
+        let longest = "ø".repeat(200);
+        let builder = Client::builder("http://localhost", "key").application(longest.clone());
+        builder.instance(longest).connect().unwrap();
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bellwether_core::{Refusal, Snapshot, State, digest};
+#[cfg(unix)]
+use rustix::fs::OFlags;
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -98,16 +100,26 @@ fn make_directory(directory: &Path) -> io::Result<()> {
     builder.recursive(true).create(directory)
 }
 
-#[expect(clippy::disallowed_methods, reason = "the one place of this crate that reads a file's bytes")]
+/// The bytes of a regular file that is no larger than flags can be. Never waits for another process.
 pub(crate) fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let file = std::fs::File::open(path)?;
-    let mut bytes = Vec::new();
-    let most = SNAPSHOT_BYTES + HEAD_BYTES;
-    file.take(most as u64 + 1).read_to_end(&mut bytes)?;
-    if bytes.len() > most {
-        return Err(io::Error::other(format!("it has more than {most} bytes")));
+    let mut options = std::fs::OpenOptions::new();
+    // A pipe would be waited for until somebody writes to it.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, OFlags::NONBLOCK.bits().cast_signed());
+    let file = options.read(true).open(path)?;
+    let about = file.metadata()?;
+    if !about.is_file() {
+        return Err(io::Error::other("it is no regular file"));
     }
-    Ok(bytes)
+    let most = (SNAPSHOT_BYTES + HEAD_BYTES) as u64;
+    let too_long = || io::Error::other(format!("it has more than {most} bytes"));
+    if about.len() > most {
+        return Err(too_long());
+    }
+    let mut bytes = Vec::new();
+    // It may grow in the meantime.
+    file.take(most + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most { Err(too_long()) } else { Ok(bytes) }
 }
 
 /// Keeps what comes into use, until `stop` changes or loses its last sender, and the last of it then.

@@ -8,11 +8,14 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 use thiserror::Error;
+use tokio::time::timeout;
 
 use crate::backoff::Cause;
 
 /// The most of an error's body that is read, in bytes.
 const PROBLEM_BYTES: usize = 64 * 1024;
+/// Who sends nothing for this long, in the middle of an answer or before it, will not send the rest either.
+pub(crate) const STALLED: Duration = Duration::from_secs(15);
 /// The most of an answer's explanation that is logged, in characters.
 const DETAIL_LENGTH: usize = 1_000;
 
@@ -137,10 +140,16 @@ fn explanation(body: &[u8]) -> String {
     text.chars().take(DETAIL_LENGTH).collect()
 }
 
-/// The body of an answer, decompressed, of at most `limit` bytes.
+/// What the server sends next, if it comes before the server counts as stalled.
+pub(crate) async fn unless_stalled<T>(next: impl Future<Output = reqwest::Result<T>>) -> Result<T, Failure> {
+    let next = timeout(STALLED, next).await.map_err(|_| Failure::TimedOut(STALLED))?;
+    next.map_err(|error| Failure::connection(&error.without_url()))
+}
+
+/// The body of an answer, decompressed, of at most `limit` bytes. It may take long, but not stop.
 pub(crate) async fn read(mut response: Response, limit: usize) -> Result<Vec<u8>, Failure> {
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| Failure::connection(&error.without_url()))? {
+    while let Some(chunk) = unless_stalled(response.chunk()).await? {
         if body.len() + chunk.len() > limit {
             return Err(Failure::Unreadable(format!("it is longer than {limit} bytes")));
         }

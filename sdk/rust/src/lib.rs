@@ -56,7 +56,7 @@
 //! Background tasks share the flags in use and the open measurement windows with the getters and scopes:
 //! - `stream` holds the connection and does what `session`, a state machine without I/O, says about each message;
 //!   `snapshot` fetches the whole state where changes can't lead to it.
-//! - `poll` asks for the whole state while the stream can't be had; `cache` keeps what is in use on disk.
+//! - `poll` asks for the whole state while the stream can't be had or has brought none; `cache` keeps what is in use on disk.
 //! - `in_use` has beside each flag the `tally` of its evaluations, apart by thread (`stripes`); `exposures` are kept for a
 //!   report and, in the set of fixed size `recent`, to know whom a metric is about.
 //! - `sender` takes windows from the `recorder` when they have ended on the server's clock, packs them into the

@@ -1,19 +1,24 @@
-//! The task that asks for the snapshot while the stream can't be had: behind a proxy that lets no WebSocket through, say.
+//! The task that asks for the snapshot while the stream can't be had or brings nothing: behind a proxy that lets no WebSocket
+//! through, say.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use rand::RngExt as _;
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::backoff::Backoff;
 use crate::endpoint::Endpoint;
 use crate::failure::Trouble;
 use crate::shared::{Link, Shared};
 use crate::snapshot::{FetchError, Tagged, fetch};
+use crate::stream::HANDSHAKE;
 
-/// Asks every so often, but not while changes are pushed.
+/// What the wait after a first poll that failed is below while there are no flags.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// Asks every so often, but not while changes are pushed to flags that are there.
 #[derive(Debug)]
 pub(crate) struct Poller {
     shared: Arc<Shared>,
@@ -34,7 +39,7 @@ impl Poller {
         stop: watch::Receiver<bool>,
     ) -> Self {
         let (last, trouble) = (None, Trouble::default());
-        Self { shared, endpoint, every, stop, last, backoff: Backoff::new(every), trouble }
+        Self { shared, endpoint, every, stop, last, backoff: Backoff::new(RETRY), trouble }
     }
 
     /// Runs until the client is closed or gone.
@@ -47,22 +52,27 @@ impl Poller {
     }
 
     async fn poll(&mut self) {
-        let mut link = self.shared.link();
+        let (mut link, shared) = (self.shared.link(), Arc::clone(&self.shared));
+        let is_served = |link: &Link| *link == Link::Up && shared.in_use().is_some();
+        // The stream comes first, but has no longer than this to bring flags.
+        let _ = timeout(HANDSHAKE, link.wait_for(|link| *link == Link::Down)).await;
         // Whoever has no flags at all asks at once; the others spread over the time.
         let mut wait = Duration::ZERO;
-        while link.wait_for(|link| *link == Link::Down).await.is_ok() {
-            if self.shared.in_use().is_some() && wait.is_zero() {
+        while link.wait_for(|link| !is_served(link)).await.is_ok() {
+            if shared.in_use().is_some() && wait.is_zero() {
                 wait = self.spread();
             }
-            tokio::select! {
-                () = sleep(wait) => wait = self.ask().await,
-                up = async { link.wait_for(|link| *link != Link::Down).await.is_ok() } => {
-                    if !up {
+            let served = tokio::select! {
+                // Flags that came over a stream that was up already are no news of the link.
+                () = sleep(wait) => is_served(&link.borrow()),
+                served = async { link.wait_for(is_served).await.is_ok() } => {
+                    if !served {
                         return;
                     }
-                    wait = Duration::ZERO;
+                    true
                 }
-            }
+            };
+            wait = if served { Duration::ZERO } else { self.ask().await };
         }
     }
 
@@ -88,7 +98,8 @@ impl Poller {
                 if self.trouble.begins(&failure) {
                     tracing::warn!(error = %failure, "flags can't be polled either; they stay as they are");
                 }
-                self.backoff.next(failure.cause(), &mut rand::rng()).max(self.spread())
+                let wait = self.backoff.next(failure.cause(), &mut rand::rng());
+                if state.is_some() { wait.max(self.spread()) } else { wait }
             }
         }
     }

@@ -11,8 +11,8 @@ use thiserror::Error;
 use crate::endpoint::Endpoint;
 use crate::failure::{self, Failure};
 
-/// The most that a fetch may take.
-const FETCH: Duration = Duration::from_secs(60);
+/// The most that a fetch may take in all, as long as something comes: a large environment is slow over a thin line.
+const FETCH: Duration = Duration::from_secs(10 * 60);
 /// The largest snapshot, decompressed, in bytes.
 pub(crate) const SNAPSHOT_BYTES: usize = 256 * 1024 * 1024;
 
@@ -57,7 +57,7 @@ pub(crate) async fn fetch(
     if let Some(tag) = last.and_then(|last| last.tag_of(state)) {
         request = request.header(IF_NONE_MATCH, tag);
     }
-    let response = request.send().await.map_err(|error| Failure::connection(&error.without_url()))?;
+    let response = failure::unless_stalled(request.send()).await?;
     match response.status() {
         StatusCode::OK => {}
         StatusCode::NOT_MODIFIED => return Ok(None),

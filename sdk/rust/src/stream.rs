@@ -23,8 +23,9 @@ use crate::session::{Effect, Fetched, Pace, Session};
 use crate::shared::{Identity, Link, Shared};
 use crate::snapshot::{FetchError, Tagged, fetch};
 
-/// The most that name look-up, connection, TLS and upgrade may take together.
-const HANDSHAKE: Duration = Duration::from_secs(15);
+/// The most that name look-up, connection, TLS and upgrade may take together, and the server's greeting after them: a proxy
+/// may upgrade a connection and then carry nothing.
+pub(crate) const HANDSHAKE: Duration = Duration::from_secs(15);
 /// A connection without a message for this long is dead; the server pings every 20 s.
 const SILENCE: Duration = Duration::from_secs(60);
 /// The most that one message may take to be handed to the network.
@@ -129,12 +130,15 @@ impl Stream {
         let (mut session, hello) = Session::open(self.shared.state_owned(), &self.identity, clock::now());
         let mut fetching: Option<Fetch> = None;
         let mut drained = None;
-        let mut deadline = clock::moment() + SILENCE;
+        let (mut greeted, mut since) = (false, clock::moment());
         let mut effects = vec![Effect::Send(hello)];
         loop {
             for effect in effects {
                 match effect {
-                    Effect::Ready(ahead) => self.on_ready(ahead),
+                    Effect::Ready(ahead) => {
+                        (greeted, since) = (true, clock::moment());
+                        self.on_ready(ahead);
+                    }
                     Effect::Install(state) => {
                         tracing::debug!(revision = state.revision(), "flags are in use");
                         self.shared.install(state);
@@ -148,10 +152,14 @@ impl Stream {
                     Effect::Drain(spread) => drained = Some(Cause::Drained(spread)),
                 }
             }
+            let patience = if greeted { SILENCE } else { HANDSHAKE };
             effects = tokio::select! {
-                received = receive(&mut socket, deadline) => match received {
+                received = receive(&mut socket, since, patience) => match received {
                     Ok(text) => {
-                        deadline = clock::moment() + SILENCE;
+                        // What comes before the greeting does not stand for it.
+                        if greeted {
+                            since = clock::moment();
+                        }
                         text.map_or_else(Vec::new, |text| session.on_text(&text, clock::now()))
                     }
                     Err(error) => {
@@ -264,8 +272,9 @@ async fn send(socket: &mut Socket, message: &FromSdk) -> Result<(), Failure> {
     sent.map_err(failure)
 }
 
-/// The next message, if it is text: pings and the like just show that the connection lives.
-async fn receive(socket: &mut Socket, deadline: Instant) -> Result<Option<Utf8Bytes>, Failure> {
+/// The next message, if it is text: pings and the like just show that the connection lives. It fails when none comes within
+/// `patience` of `since`.
+async fn receive(socket: &mut Socket, since: Instant, patience: Duration) -> Result<Option<Utf8Bytes>, Failure> {
     tokio::select! {
         received = socket.next() => match received {
             Some(Ok(Message::Text(text))) => Ok(Some(text)),
@@ -279,7 +288,7 @@ async fn receive(socket: &mut Socket, deadline: Instant) -> Result<Option<Utf8By
             Some(Err(error)) => Err(failure(error)),
             None => Err(Failure::Connection("the connection ended".to_owned())),
         },
-        () = sleep_until(deadline) => Err(Failure::TimedOut(SILENCE)),
+        () = sleep_until(since + patience) => Err(Failure::TimedOut(patience)),
     }
 }
 

@@ -83,3 +83,15 @@ fn memory_is_bounded_whatever_is_asked() {
     });
     assert!(counted.bytes_max < MOST, "{counted:?}");
 }
+
+#[test]
+fn a_file_too_large_for_flags_is_refused_unread() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    file.as_file().set_len(1 << 30).unwrap();
+    let builder = Client::builder("http://127.0.0.1:9", "bw_sdk_test").offline().bootstrap_file(file.path());
+    let counted = allocation_counter::measure(|| {
+        let error = builder.clone().connect().unwrap_err().to_string();
+        assert!(error.contains("it has more than"), "{error}");
+    });
+    assert!(counted.bytes_total < 1 << 20, "{counted:?}");
+}

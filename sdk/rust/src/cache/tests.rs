@@ -109,3 +109,24 @@ async fn what_comes_into_use_is_kept_until_the_end() {
     keeping.await.unwrap();
     assert_eq!(cache.load().unwrap().unwrap().revision(), 8);
 }
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_pipe_is_refused_and_not_waited_for() {
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
+
+    let folder = tempfile::tempdir().unwrap();
+    let cache = Cache::new(folder.path().to_owned(), "u", "k");
+    mknodat(CWD, cache.path(), FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    let loading = cache.clone();
+    std::thread::spawn(move || tell.send(loading.load()).is_ok());
+    let loaded = told.recv_timeout(Duration::from_secs(30)).expect("an answer");
+    assert!(
+        matches!(&loaded, Err(CacheError::Io(error)) if error.to_string() == "it is no regular file"),
+        "{loaded:?}"
+    );
+    // The next flags take its place.
+    cache.keep(&flags(7)).unwrap();
+    assert_eq!(cache.load().unwrap().unwrap().revision(), 7);
+}

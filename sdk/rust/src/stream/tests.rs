@@ -1,7 +1,7 @@
 //! A server that is away, or refuses, for minutes: in virtual time, against a listener of this process.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use bellwether_core::message::{Ready, ToSdk};
 use bellwether_core::{Context, State};
@@ -13,6 +13,7 @@ use tokio_tungstenite::accept_hdr_async;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 
 use super::*;
+use crate::failure::STALLED;
 use crate::{Client, fixture};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -22,6 +23,11 @@ const STEP: Duration = Duration::from_millis(50);
 const TROUBLE: Duration = Duration::from_secs(10 * 60);
 /// Within this time a refused client comes back.
 const RETRY: Duration = Duration::from_secs(5 * 60);
+/// What the network of this process may add to a time.
+const SOON: Duration = Duration::from_secs(2);
+/// How requests begin.
+const STREAM: &[u8] = b"GET /api/v1/stream";
+const SNAPSHOT: &[u8] = b"GET /api/v1/snapsh";
 
 /// What a server does with its clients.
 #[derive(Clone)]
@@ -34,6 +40,20 @@ enum Mood {
     Leaves,
     /// Takes connections and never says anything.
     Silent,
+    /// Serves snapshots; the stream is upgraded and never says anything, but for pings.
+    Mute(Arc<State>),
+    /// Serves, but the first snapshot stops after so much of the answer.
+    Stalls(Arc<State>, Part, Arc<AtomicBool>),
+    /// Serves, but a snapshot comes in ten parts, with this time before each.
+    Slow(Arc<State>, Duration),
+}
+
+/// How much of an answer comes.
+#[derive(Clone, Copy, Debug)]
+enum Part {
+    Nothing,
+    Head,
+    Half,
 }
 
 /// A server as far as a client can tell.
@@ -96,30 +116,63 @@ async fn serve(mut socket: TcpStream, mood: Mood, knocks: &AtomicUsize) {
         Mood::Leaves => {}
         Mood::Silent => std::future::pending().await,
         Mood::Refuses(status) => answer(&mut socket, status, "{}").await,
-        Mood::Serves(state) => {
-            if asked == b"GET /api/v1/stream" {
-                stream(socket, &state).await;
-            } else {
-                answer(&mut socket, 200, &serde_json::to_string(&state.to_snapshot()).unwrap()).await;
-            }
+        Mood::Mute(_) if asked == STREAM => stream(socket, None).await,
+        Mood::Serves(state) | Mood::Stalls(state, ..) | Mood::Slow(state, _) if asked == STREAM => {
+            stream(socket, Some(&state)).await;
+        }
+        Mood::Stalls(state, part, stalled) if asked == SNAPSHOT && !stalled.swap(true, Ordering::SeqCst) => {
+            let text = answer_of(200, &body(&state));
+            let end = match part {
+                Part::Nothing => 0,
+                Part::Head => text.len() - body(&state).len(),
+                Part::Half => text.len() - body(&state).len() / 2,
+            };
+            write(&mut socket, [&text[..end]], Duration::ZERO).await;
+            std::future::pending().await
+        }
+        Mood::Slow(state, pause) if asked == SNAPSHOT => {
+            let (text, length) = (answer_of(200, &body(&state)), body(&state).len());
+            let (head, body) = text.as_bytes().split_at(text.len() - length);
+            let mut parts = vec![head];
+            parts.extend(body.chunks(length.div_ceil(9)));
+            write(&mut socket, parts, pause).await;
+        }
+        Mood::Serves(state) | Mood::Mute(state) | Mood::Stalls(state, ..) | Mood::Slow(state, _) => {
+            answer(&mut socket, 200, &body(&state)).await;
         }
     }
 }
 
+fn body(state: &State) -> String {
+    serde_json::to_string(&state.to_snapshot()).unwrap()
+}
+
+fn answer_of(status: u16, body: &str) -> String {
+    format!("HTTP/1.1 {status} Some\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len())
+}
+
 /// Reads one request and answers it.
 async fn answer(socket: &mut TcpStream, status: u16, body: &str) {
+    write(socket, [answer_of(status, body)], Duration::ZERO).await;
+}
+
+/// Reads one request and writes the parts of an answer, with a pause before each.
+async fn write(socket: &mut TcpStream, parts: impl IntoIterator<Item = impl AsRef<[u8]>>, pause: Duration) {
     let mut request = Vec::new();
     while !request.ends_with(b"\r\n\r\n") {
         if socket.read_buf(&mut request).await.unwrap_or(0) == 0 {
             return;
         }
     }
-    let head = format!("HTTP/1.1 {status} Some\r\ncontent-length: {}\r\nconnection: close\r\n\r\n", body.len());
-    // The client may have gone.
-    let _ = socket.write_all(format!("{head}{body}").as_bytes()).await;
+    for part in parts {
+        sleep(pause).await;
+        // The client may have gone.
+        let _ = socket.write_all(part.as_ref()).await;
+    }
 }
 
-async fn stream(socket: TcpStream, state: &State) {
+/// Upgrades, and greets with these flags.
+async fn stream(socket: TcpStream, state: Option<&Arc<State>>) {
     #[expect(clippy::result_large_err, reason = "the type is that of the callback")]
     let choose = |_: &Request, mut response: Response| -> Result<Response, ErrorResponse> {
         response.headers_mut().insert(SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(PROTOCOL));
@@ -127,15 +180,17 @@ async fn stream(socket: TcpStream, state: &State) {
     };
     let Ok(mut socket) = accept_hdr_async(socket, choose).await else { return };
     let Some(Ok(_hello)) = socket.next().await else { return };
-    let ready = Ready {
-        epoch: state.epoch().to_owned(),
-        revision: state.revision(),
-        hash: state.hash().to_owned(),
-        clock: clock::now(),
-    };
-    let resync = ToSdk::Resync { revision: state.revision() };
-    for message in [ToSdk::Ready(&ready), resync] {
-        socket.send(Message::text(message.write().unwrap())).await.unwrap();
+    if let Some(state) = state {
+        let ready = Ready {
+            epoch: state.epoch().to_owned(),
+            revision: state.revision(),
+            hash: state.hash().to_owned(),
+            clock: clock::now(),
+        };
+        let resync = ToSdk::Resync { revision: state.revision() };
+        for message in [ToSdk::Ready(&ready), resync] {
+            socket.send(Message::text(message.write().unwrap())).await.unwrap();
+        }
     }
     let mut pings = tokio::time::interval(Duration::from_secs(20));
     loop {
@@ -229,4 +284,53 @@ async fn while_the_server_is_away_every_evaluation_is_answered() {
         }
         client.close(MINUTE).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stream_that_never_greets_is_given_up_and_flags_are_polled() {
+    let server = Server::start(Mood::Mute(flags(1))).await;
+    let client = server.client();
+    let mut link = client.shared().link();
+    let took = has(&client, 1, MINUTE).await;
+    assert!((HANDSHAKE..HANDSHAKE + SOON).contains(&took), "{took:?}");
+    timeout(SOON, link.wait_for(|link| *link == Link::Down)).await.unwrap().unwrap();
+    // Neither does one that is tried again, pings or not; polling goes on.
+    server.knocks();
+    asked(&client, 1, TROUBLE).await;
+    let knocks = server.knocks();
+    assert!((20..=100).contains(&knocks), "{knocks} attempts");
+    assert_eq!(*link.borrow_and_update(), Link::Down);
+    server.mood.send_replace(Mood::Mute(flags(2)));
+    has(&client, 2, MINUTE).await;
+    server.mood.send_replace(Mood::Serves(flags(3)));
+    timeout(MINUTE + HANDSHAKE, link.wait_for(|link| *link == Link::Up)).await.unwrap().unwrap();
+    client.close(MINUTE).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_that_stalls_is_asked_for_again() {
+    for part in [Part::Nothing, Part::Head, Part::Half] {
+        let server = Server::start(Mood::Stalls(flags(1), part, Arc::default())).await;
+        let client = server.client();
+        let took = has(&client, 1, MINUTE).await;
+        assert!(took < STALLED + REFETCH + SOON, "{part:?}: {took:?}");
+        // So is one for later flags, while those in use stay.
+        server.mood.send_replace(Mood::Stalls(flags(2), part, Arc::default()));
+        let mut link = client.shared().link();
+        timeout(MINUTE, link.wait_for(|link| *link == Link::Down)).await.unwrap().unwrap();
+        timeout(MINUTE, link.wait_for(|link| *link == Link::Up)).await.unwrap().unwrap();
+        let took = has(&client, 2, MINUTE).await;
+        assert!(took < STALLED + REFETCH + SOON, "{part:?}: {took:?}");
+        client.close(MINUTE).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_snapshot_may_take_minutes_as_long_as_it_comes() {
+    let pause = STALLED - SOON;
+    let server = Server::start(Mood::Slow(flags(1), pause)).await;
+    let client = server.client();
+    let took = has(&client, 1, 5 * MINUTE).await;
+    assert!((pause * 10..pause * 10 + SOON).contains(&took), "{took:?}");
+    client.close(MINUTE).await;
 }
