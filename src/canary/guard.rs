@@ -3,6 +3,7 @@
 mod limit;
 mod mean;
 mod ratio;
+mod tail;
 
 use bellwether_core::Fault;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -14,6 +15,7 @@ use super::{ClosedWindow, wording};
 use limit::LimitTracker;
 use mean::MeanTracker;
 use ratio::RatioTracker;
+use tail::{Above, TailTracker};
 
 /// What a guard remembers of a release, to be stored after every window and restored bit for bit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -43,6 +45,7 @@ struct Consumed {
 enum Tracker {
     Ratio(RatioTracker),
     Mean(MeanTracker),
+    Tail(TailTracker),
     Limit(LimitTracker),
 }
 
@@ -61,6 +64,7 @@ impl GuardState {
         let tracker = match guard.test {
             Test::RatioVsControl => Tracker::Ratio(RatioTracker::new(window_seconds)),
             Test::MeanVsControl => Tracker::Mean(MeanTracker::new(window_seconds)),
+            Test::TailVsControl => Tracker::Tail(TailTracker::new(window_seconds)),
             Test::RatioLimit | Test::QuantileLimit => {
                 Tracker::Limit(LimitTracker::new(allowed_share(guard, limit)?, window_seconds))
             }
@@ -97,6 +101,7 @@ impl GuardState {
         let used = match &mut self.tracker {
             Tracker::Ratio(tracker) => tracker.step(missed, margin, window.ratio(metric)),
             Tracker::Mean(tracker) => tracker.step(missed, margin, window.moments(metric)),
+            Tracker::Tail(tracker) => tracker.step(missed, margin, window.values(metric)),
             Tracker::Limit(tracker) => {
                 let counts = match (self.guard.test, self.limit) {
                     (Test::QuantileLimit, Some(limit)) => window.above(metric, limit),
@@ -127,6 +132,7 @@ impl GuardState {
         match &self.tracker {
             Tracker::Ratio(tracker) => tracker.process.log_e(),
             Tracker::Mean(tracker) => tracker.process.log_e(),
+            Tracker::Tail(tracker) => tracker.log_e(),
             Tracker::Limit(tracker) => tracker.process.log_e(),
         }
     }
@@ -152,7 +158,7 @@ impl GuardState {
     #[must_use]
     pub fn report(&self) -> GuardReport {
         let verdict = self.verdict();
-        let figures = self.figures();
+        let (figures, above) = (self.figures(verdict), self.above(verdict));
         let mut report = GuardReport {
             name: self.guard.name.clone(),
             metric: self.guard.metric.clone(),
@@ -164,6 +170,7 @@ impl GuardState {
             p: match &self.tracker {
                 Tracker::Ratio(tracker) => tracker.process.p(),
                 Tracker::Mean(tracker) => tracker.process.p(),
+                Tracker::Tail(tracker) => tracker.p(),
                 Tracker::Limit(tracker) => tracker.process.p(),
             },
             effect: figures.effect,
@@ -173,8 +180,9 @@ impl GuardState {
             treatment: figures.treatment,
             control: figures.control,
             margin: self.guard.test.is_against_control().then(|| self.guard.margin()),
-            quantile: self.guard.quantile,
+            quantile: self.guard.quantile.or(above.as_ref().map(|above| above.quantile)),
             limit: self.limit,
+            edge: above.and_then(|above| above.edge),
             verdict,
             evidence: self.evidence(verdict),
             reason: None,
@@ -188,15 +196,25 @@ impl GuardState {
         match &self.tracker {
             Tracker::Ratio(tracker) => tracker.sums.trials()[0],
             Tracker::Mean(tracker) => tracker.sums.values()[0],
+            Tracker::Tail(tracker) => tracker.shown(false).map_or(0, |above| above.tracker.sums.trials()[0]),
             Tracker::Limit(tracker) => tracker.sums.treatment.n,
         }
     }
 
+    /// What a test of tails shows.
+    fn above(&self, verdict: Verdict) -> Option<Above<'_>> {
+        match &self.tracker {
+            Tracker::Tail(tracker) => tracker.shown(verdict == Verdict::Harm),
+            _ => None,
+        }
+    }
+
     /// The figures over the whole release.
-    fn figures(&self) -> Figures {
+    fn figures(&self, verdict: Verdict) -> Figures {
         match &self.tracker {
             Tracker::Ratio(tracker) => ratio::figures(&tracker.sums, self.alpha),
             Tracker::Mean(tracker) => mean::figures(&tracker.sums, self.alpha),
+            Tracker::Tail(_) => self.above(verdict).map(|above| above.figures(self.alpha)).unwrap_or_default(),
             Tracker::Limit(tracker) => limit::figures(&tracker.sums, self.alpha),
         }
     }
@@ -216,6 +234,12 @@ impl GuardState {
                 let found = tracker.changes.likeliest()?;
                 let alpha = self.alpha * tracker.process.start_share(found.since);
                 (&tracker.process, found.since, mean::figures(&found.sums, alpha))
+            }
+            (Tracker::Tail(tracker), Verdict::Harm) => {
+                let above = tracker.shown(true)?;
+                let found = above.tracker.changes.likeliest()?;
+                let alpha = self.alpha * above.tracker.process.start_share(found.since);
+                (&above.tracker.process, found.since, above.figures_of(&found.sums, alpha))
             }
             (Tracker::Limit(tracker), Verdict::Harm | Verdict::Hold) => {
                 let changes = if verdict == Verdict::Hold { &tracker.control_changes } else { &tracker.changes };

@@ -136,7 +136,8 @@ pub struct Guard {
     pub metric: String,
     /// How it compares.
     pub test: Test,
-    /// How much worse than control treatment may be, as a share of control; 0.05 by default. Tests against control only.
+    /// How much worse than control treatment may be, as a share of control; 0.05 by default, 0.2 for `tail_vs_control`. Tests
+    /// against control only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[deserr(default)]
     #[schema(minimum = 0, maximum = 10)]
@@ -172,6 +173,10 @@ pub enum Test {
     /// A value's mean against control's.
     #[deserr(rename = "mean_vs_control")]
     MeanVsControl,
+    /// The share of a value's highest against the same share of control's: above what control's p90, p99 and p99.9 were
+    /// in earlier windows.
+    #[deserr(rename = "tail_vs_control")]
+    TailVsControl,
     /// A ratio's rate against a limit.
     #[deserr(rename = "ratio_limit")]
     RatioLimit,
@@ -184,7 +189,7 @@ impl Test {
     /// Whether it compares with control rather than with a limit.
     #[must_use]
     pub fn is_against_control(self) -> bool {
-        matches!(self, Self::RatioVsControl | Self::MeanVsControl)
+        matches!(self, Self::RatioVsControl | Self::MeanVsControl | Self::TailVsControl)
     }
 
     /// Whether it reads ratios rather than values.
@@ -226,7 +231,8 @@ impl Guard {
     /// How much worse than control treatment may be.
     #[must_use]
     pub fn margin(&self) -> f64 {
-        self.margin.unwrap_or(defaults::MARGIN)
+        let default = if self.test == Test::TailVsControl { defaults::TAIL_MARGIN } else { defaults::MARGIN };
+        self.margin.unwrap_or(default)
     }
 }
 

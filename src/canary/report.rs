@@ -56,7 +56,7 @@ pub struct GuardReport {
     /// Anytime-valid p-value: 1 / the highest E so far.
     pub p: f64,
     /// Over the whole release. Against control: `treatment/control − 1`; against a limit: treatment's share of errors, or of values
-    /// above the limit.
+    /// above the limit. In `tail_vs_control` of the shares above control's quantile.
     pub effect: Option<f64>,
     /// The effect's interval; `None` while it can't be told.
     #[schema(value_type = Option<Vec<f64>>, min_items = 2, max_items = 2)]
@@ -72,10 +72,13 @@ pub struct GuardReport {
     pub control: Option<f64>,
     /// How much worse than control treatment may be, in tests against control.
     pub margin: Option<f64>,
-    /// Which quantile is limited, in `quantile_limit`.
+    /// Which quantile is limited, in `quantile_limit`; which of control's is shown, in `tail_vs_control`: of p90, p99 and
+    /// p99.9 the one that tells most of harm, p99 while there is none.
     pub quantile: Option<f64>,
     /// The limit as read when the stage started, in tests against a limit.
     pub limit: Option<f64>,
+    /// What control's quantile is by now, in the metric's own unit, in `tail_vs_control`: values above it are counted.
+    pub edge: Option<f64>,
     /// What it finds.
     pub verdict: Verdict,
     /// The figures since the harm seems to have begun, for verdicts of harm and hold.
@@ -96,7 +99,7 @@ pub struct Evidence {
 }
 
 /// Both arms' figures; the members mean what they do in [`GuardReport`].
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = GuardFigures)]
 pub struct Figures {
     /// Treatment's rate, mean, or share above the limit.

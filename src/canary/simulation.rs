@@ -1,5 +1,7 @@
 //! The whole guard over simulated traffic: healthy canaries stay, harmful ones are found soon.
 
+use std::collections::BTreeMap;
+
 use bellwether_core::window::{CONTROL, REQUEST_DURATION_MS, REQUEST_ERROR, Ratio, Summary, TREATMENT, Values};
 use chrono::{DateTime, TimeDelta};
 use rand::SeedableRng;
@@ -18,9 +20,15 @@ struct Traffic {
     latency: f64,
     /// Share of requests above two seconds.
     slow: f64,
+    /// How many times as many are in each of the higher [`CELLS`].
+    tail: f64,
 }
 
-const HEALTHY: Traffic = Traffic { requests: 900, errors: 0.01, latency: 96.0, slow: 0.001 };
+/// Where latencies lie, from the slowest on: a bucket of the histogram and the share of a healthy service's in it.
+const CELLS: [(i32, f64); 7] =
+    [(190, 0.0005), (170, 0.0015), (160, 0.008), (150, 0.02), (140, 0.07), (130, 0.2), (110, 0.7)];
+
+const HEALTHY: Traffic = Traffic { requests: 900, errors: 0.01, latency: 96.0, slow: 0.001, tail: 1.0 };
 const CANARY: Traffic = Traffic { requests: 100, ..HEALTHY };
 
 struct Simulation {
@@ -40,6 +48,20 @@ impl Simulation {
         Self { random: StdRng::seed_from_u64(seed), guards, windows: 0 }
     }
 
+    /// So many latencies in their cells: what is not in the higher ones is in the lowest.
+    fn histogram(&mut self, n: u64, tail: f64) -> BTreeMap<i32, u64> {
+        let (mut left, mut share) = (n, 1.0);
+        let mut histogram = BTreeMap::new();
+        for (at, (bucket, healthy)) in CELLS.into_iter().enumerate() {
+            let wanted = if at + 2 < CELLS.len() { healthy * tail } else { healthy };
+            let part = if at + 1 == CELLS.len() { 1.0 } else { (wanted / share).min(1.0) };
+            let count = Binomial::new(left, part).unwrap().sample(&mut self.random);
+            (left, share) = (left - count, share - wanted);
+            histogram.insert(bucket, count);
+        }
+        histogram
+    }
+
     fn step(&mut self, treatment: Traffic, control: Traffic) {
         let start = DateTime::UNIX_EPOCH + TimeDelta::seconds(10 * self.windows as i64);
         let mut window = ClosedWindow::new(start, self.windows);
@@ -53,14 +75,15 @@ impl Simulation {
             // The χ² of the squared deviations, by its normal limit.
             let chi = Normal::new(size - 1.0, (2.0 * size).sqrt()).unwrap().sample(&mut self.random).max(0.0);
             let above = Binomial::new(n, traffic.slow).unwrap().sample(&mut self.random);
+            let histogram = self.histogram(n, traffic.tail);
             let values = Values {
                 n,
+                histogram,
                 mean,
                 m2: SD * SD * chi,
                 min: 1.0,
                 max: 5_000.0,
                 above: vec![(2_000.0, above)],
-                ..Values::default()
             };
             window.add(arm, REQUEST_DURATION_MS, &Summary::Values(values));
         }
@@ -95,7 +118,7 @@ fn healthy_canaries_stay() {
     for seed in 0..200 {
         let mut simulation = Simulation::new(seed, 0.0);
         taken_back += usize::from(simulation.until_harm(360, |_| (CANARY, HEALTHY)).is_some());
-        let truths = [0.0, 0.0, 0.01, 0.001];
+        let truths = [0.0, 0.0, 0.0, 0.01, 0.001];
         let wrong = simulation.guards.iter().zip(truths).any(|(guard, truth)| {
             let [low, high] = guard.report().interval.unwrap();
             truth < low || high < truth
@@ -132,6 +155,7 @@ fn harm_is_found_soon() {
         ("errors 1→20 %", Traffic { errors: 0.20, ..CANARY }, 1),
         ("mean latency +10 %", Traffic { latency: 105.6, ..CANARY }, 25),
         ("3 % above the p99's limit", Traffic { slow: 0.03, ..CANARY }, 20),
+        ("twice as many slow ones", Traffic { tail: 2.0, ..CANARY }, 12),
     ];
     for (name, canary, most) in cases {
         let found =

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::record::{Canary, Progress};
-use super::{GuardReport, Policy};
+use super::{GuardReport, Policy, Test};
 use crate::clock;
 use crate::measurements::{Closed, Cut};
 
@@ -114,12 +114,13 @@ impl Record {
             limits: progress.limits.clone(),
             allocation,
             guards,
-            windows: lines(progress.first_window, cut, window, windows),
+            windows: lines(&canary.policy, progress.first_window, cut, window, windows),
         }
     }
 }
 
-fn lines(first: DateTime<Utc>, cut: Cut, last: u64, windows: &[Closed]) -> Vec<Line> {
+fn lines(policy: &Policy, first: DateTime<Utc>, cut: Cut, last: u64, windows: &[Closed]) -> Vec<Line> {
+    let has_tail = |metric: &str| policy.guards.iter().any(|g| g.test == Test::TailVsControl && g.metric == metric);
     let numbered = windows.iter().filter_map(|window| Some((number(first, cut, window.start)?, window)));
     let cells = numbered.filter(|(t, _)| *t <= last).flat_map(|(t, window)| window.cells.iter().map(move |c| (t, c)));
     cells
@@ -131,7 +132,10 @@ fn lines(first: DateTime<Utc>, cut: Cut, last: u64, windows: &[Closed]) -> Vec<L
                 Summary::Ratio(ratio) => {
                     Summary::Ratio(bellwether_core::window::Ratio { labels: Vec::new(), ..ratio.clone() })
                 }
-                Summary::Values(values) => Summary::Values(Values { histogram: Default::default(), ..values.clone() }),
+                Summary::Values(values) if !has_tail(metric) => {
+                    Summary::Values(Values { histogram: Default::default(), ..values.clone() })
+                }
+                whole => whole.clone(),
             },
         })
         .collect()

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use bellwether_core::window::{CONTROL, Summary, TREATMENT};
+use bellwether_core::window::{CONTROL, Summary, TREATMENT, Values};
 use chrono::{DateTime, Utc};
 
 use crate::stats::Counts;
@@ -70,6 +70,14 @@ impl ClosedWindow {
             Some(Summary::Values(values)) => {
                 Moments::of(values).and_then(|_| Counts::new(values.n, values.above(limit)?))
             }
+            _ => None,
+        })
+    }
+
+    /// Values of both arms.
+    pub(super) fn values(&self, metric: &str) -> [Option<&Values>; 2] {
+        self.cells(metric).map(|cell| match cell {
+            Some(Summary::Values(values)) => Some(values),
             _ => None,
         })
     }

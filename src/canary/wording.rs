@@ -23,6 +23,7 @@ pub(super) fn reason(report: &GuardReport) -> Option<String> {
             let found = match report.test {
                 Test::RatioVsControl => ratio_vs_control(report, &figures),
                 Test::MeanVsControl => mean_vs_control(report, &figures),
+                Test::TailVsControl => tail_vs_control(report, &figures),
                 Test::RatioLimit | Test::QuantileLimit => above_limit(report, &figures),
             };
             Some(format!("{found} A healthy canary shows this less than once in {releases} releases."))
@@ -30,13 +31,30 @@ pub(super) fn reason(report: &GuardReport) -> Option<String> {
     }
 }
 
-fn ratio_vs_control(report: &GuardReport, figures: &Figures) -> String {
+/// How many times as often, in brackets.
+fn ratio(figures: &Figures) -> String {
     let lowest = figures.interval.map(|[low, _]| 1.0 + low).filter(|low| *low > 1.0);
-    let ratio = match (figures.effect, lowest) {
+    match (figures.effect, lowest) {
         (Some(effect), Some(low)) => format!(" (ratio {:.2}, at least {low:.2})", 1.0 + effect),
         (Some(effect), None) => format!(" (ratio {:.2})", 1.0 + effect),
         (None, _) => String::new(),
-    };
+    }
+}
+
+fn tail_vs_control(report: &GuardReport, figures: &Figures) -> String {
+    let (treatment, control) = (percent(figures.treatment), percent(figures.control));
+    format!(
+        "{treatment} of {} on the canary were above {}, control's {} before, against {control} on control{}, in {}.",
+        values_name(&report.metric),
+        amount(&report.metric, report.edge),
+        quantile_name(report.quantile),
+        ratio(figures),
+        volume(report, figures)
+    )
+}
+
+fn ratio_vs_control(report: &GuardReport, figures: &Figures) -> String {
+    let ratio = ratio(figures);
     let (treatment, control) = (percent(figures.treatment), percent(figures.control));
     let (subject, were) = rate_name(&report.metric);
     format!(

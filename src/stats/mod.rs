@@ -3,7 +3,7 @@
 //! Every guard runs one engine, [`EProcess`]: evidence against "the canary is healthy" that may be looked at after every
 //! window for hours, because the chance that it ever reaches 1/α on a healthy canary is at most α (Ville's inequality). What
 //! differs is the log-factor of one window: [`ratio`] against control, [`limit`] for a share against a fixed limit, [`mean`]
-//! against control. [`stratified`] and [`confidence`] give the effects and intervals that are shown beside a verdict, and
+//! against control, [`tail`] for the shares above control's high quantiles. [`stratified`] and [`confidence`] give the effects and intervals that are shown beside a verdict, and
 //! [`ChangePoint`] tells since when the evidence points to harm.
 //!
 //! Beside it stands what a comparison at a fixed time takes: [`Welch`]'s test, the distributions it and others are read from
@@ -22,6 +22,7 @@ pub mod normal;
 pub mod ratio;
 pub mod stratified;
 mod student_t;
+pub mod tail;
 pub mod wald;
 mod welch;
 

@@ -6,7 +6,8 @@ const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** Summary statistics of latencies around `mean`, all alike. */
 function latencies(n, mean) {
-  return { n, mean, m2: n * 100, min: mean - 20, max: mean + 20, above: [[2000, 0]] };
+  const bucket = Math.ceil(Math.log(mean) / Math.log(1.04));
+  return { n, mean, m2: n * 100, min: mean - 20, max: mean + 20, histogram: [[bucket, n]], above: [[2000, 0]] };
 }
 
 /**

@@ -64,8 +64,8 @@ fn report(app: &TestApp, treatment: u64, control: u64) -> Reporting {
             };
             let errors =
                 |k: u64| json!({"metric": "request.error", "n": 1000, "k": k, "labels": [["POST /pay 502", k]]});
-            let latency =
-                json!({"metric": "request.duration_ms", "n": 1000, "mean": 90.0, "m2": 1e6, "min": 5.0, "max": 400.0});
+            let latency = json!({"metric": "request.duration_ms", "n": 1000, "mean": 90.0, "m2": 1e6, "min": 5.0,
+                "max": 400.0, "histogram": [[100, 900], [115, 90], [150, 10]]});
             let windows = [
                 window(TREATMENT, errors(treatment)),
                 window(CONTROL, errors(control)),
@@ -108,13 +108,13 @@ on_both!(a_harmful_canary_is_rolled_back_with_a_record, async |app| {
     let errors = view["guards"].as_array().unwrap().iter().find(|guard| guard["name"] == "errors").unwrap().clone();
     assert_eq!(errors["verdict"], "harm");
     assert!(errors["log_e"].as_f64() >= errors["threshold"].as_f64());
-    assert!((errors["threshold"].as_f64().unwrap() - 400_f64.ln()).abs() < 1e-9, "alpha is split over four guards");
+    assert!((errors["threshold"].as_f64().unwrap() - 500_f64.ln()).abs() < 1e-9, "alpha is split over five guards");
 
     let id = view["verdict"].as_str().unwrap();
     let record = app.get(&canary(&format!("/verdicts/{id}"))).await.expect(200);
     assert_eq!((&record["decision"], &record["release"]), (&json!("rollback"), &view["release"]));
     assert_eq!(record["allocation"], json!([[10_000, "on"], [100_000, "off"]]));
-    assert_eq!(record["guards"].as_array().unwrap().len(), 4);
+    assert_eq!(record["guards"].as_array().unwrap().len(), 5);
     assert!(record["reason"].as_str().unwrap().contains("against"), "{}", record["reason"]);
     let windows = record["windows"].as_array().unwrap();
     let treatment = windows.iter().find(|w| w["arm"] == TREATMENT && w["metric"] == "request.error").unwrap();
@@ -275,7 +275,7 @@ on_both!(a_policy_is_checked_versioned_and_removed, async |app| {
     assert_eq!(shares, [1, 10, 25, 50, 100]);
     let names: Vec<_> =
         view["policy"]["guards"].as_array().unwrap().iter().map(|g| g["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["errors", "latency", "error limit", "p99 limit"]);
+    assert_eq!(names, ["errors", "latency", "tail", "error limit", "p99 limit"]);
     app.put(&canary(""), &view["policy"]).await.problem(428, "precondition_required");
     assert_eq!(app.put(&canary(""), &view["policy"]).version(1).await.expect(200)["version"], 2);
     app.delete(&canary("")).version(1).await.problem(412, "stale_version");

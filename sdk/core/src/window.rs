@@ -300,6 +300,14 @@ impl Values {
         bucket.map(|(bucket, _)| upper_bound(*bucket).min(self.max).max(self.min))
     }
 
+    /// How many values lie in higher buckets than this, or `None` when the histogram does not hold all of them.
+    #[must_use]
+    pub fn above_bucket(&self, bucket: i32) -> Option<u64> {
+        let sum = |counts: &mut dyn Iterator<Item = &u64>| counts.fold(0, |sum: u64, n| sum.saturating_add(*n));
+        let above = bucket.checked_add(1).map_or(0, |next| sum(&mut self.histogram.range(next..).map(|(_, n)| n)));
+        (sum(&mut self.histogram.values()) == self.n).then_some(above)
+    }
+
     /// Sample variance; 0 below two values.
     #[must_use]
     pub fn variance(&self) -> f64 {

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 use super::super::policy::Policy;
 use super::*;
 
-const LIMITS: [Option<f64>; 4] = [None, None, Some(0.05), Some(2_000.0)];
+const LIMITS: [Option<f64>; 5] = [None, None, None, Some(0.05), Some(2_000.0)];
 
 fn states() -> Vec<GuardState> {
     Policy::default().start_guards(&LIMITS, 10).unwrap()
@@ -49,7 +49,7 @@ fn errors_against_control_are_found_and_explained() {
     let (start, end) = reason.split_once(", at least ").unwrap();
     assert_eq!(start, "Errors on the canary were 3.0 % against 1.0 % on control (ratio 3.00");
     let end = end.split_once(')').unwrap().1;
-    assert_eq!(end, ", in 3,000 against 27,000 requests. A healthy canary shows this less than once in 400 releases.");
+    assert_eq!(end, ", in 3,000 against 27,000 requests. A healthy canary shows this less than once in 500 releases.");
 }
 
 #[test]
@@ -94,7 +94,7 @@ fn a_slower_mean_is_found_and_explained() {
 #[test]
 fn limits_are_found_and_explained() {
     let mut all = states();
-    let (mut p99, mut limit) = (all.remove(3), all.remove(2));
+    let (mut p99, mut limit) = (all.remove(4), all.remove(3));
     for index in 0..5 {
         limit.consume(&errors(index, (1_000, 100), (9_000, 90)));
         p99.consume(&latency(index, (1_000, 100.0, 30), (9_000, 100.0, 20)));
@@ -113,7 +113,7 @@ fn limits_are_found_and_explained() {
 
 #[test]
 fn an_incident_of_the_whole_service_is_held_and_then_forgotten() {
-    let mut state = states().remove(2);
+    let mut state = states().remove(3);
     for index in 0..60 {
         state.consume(&errors(index, (1_000, 80), (9_000, 720)));
     }
@@ -135,7 +135,7 @@ fn an_incident_of_the_whole_service_is_held_and_then_forgotten() {
 
 #[test]
 fn a_canary_that_fails_first_is_not_excused_by_a_healthy_control() {
-    let mut state = states().remove(2);
+    let mut state = states().remove(3);
     for index in 0..3 {
         state.consume(&errors(index, (1_000, 200), (9_000, 300)));
     }
@@ -180,7 +180,7 @@ fn a_stage_counts_its_own_samples_and_keeps_the_evidence() {
 
 #[test]
 fn a_limit_that_changes_with_the_stage_keeps_the_evidence() {
-    let mut state = states().remove(2);
+    let mut state = states().remove(3);
     for index in 0..2 {
         state.consume(&errors(index, (1_000, 70), (9_000, 90)));
     }
@@ -198,10 +198,10 @@ fn a_limit_that_changes_with_the_stage_keeps_the_evidence() {
 fn a_guard_needs_what_its_test_needs() {
     let guards = Policy::default().guards;
     let refused = |guard: &Guard, limit, alpha| GuardState::new(guard, limit, alpha, 10).unwrap_err().pointer;
-    assert_eq!(refused(&guards[2], None, 0.01), "/limit");
-    assert_eq!(refused(&guards[2], Some(1.0), 0.01), "/limit");
-    assert_eq!(refused(&guards[3], Some(f64::NAN), 0.01), "/limit");
-    assert_eq!(refused(&Guard { quantile: None, ..guards[3].clone() }, Some(1.0), 0.01), "/quantile");
+    assert_eq!(refused(&guards[3], None, 0.01), "/limit");
+    assert_eq!(refused(&guards[3], Some(1.0), 0.01), "/limit");
+    assert_eq!(refused(&guards[4], Some(f64::NAN), 0.01), "/limit");
+    assert_eq!(refused(&Guard { quantile: None, ..guards[4].clone() }, Some(1.0), 0.01), "/quantile");
     assert_eq!(refused(&guards[0], None, f64::NAN), "/weight");
 }
 

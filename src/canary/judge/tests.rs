@@ -14,9 +14,9 @@ fn report(index: usize, verdict: Verdict, stage_samples: u64) -> GuardReport {
         metric: guard.metric.clone(),
         test: guard.test,
         action: guard.action,
-        alpha: 0.0025,
+        alpha: 0.002,
         log_e: if verdict == Verdict::Harm { 7.0 + index as f64 } else { 0.0 },
-        threshold: 400.0_f64.ln(),
+        threshold: 500.0_f64.ln(),
         p: 1.0,
         effect: None,
         interval: None,
@@ -27,6 +27,7 @@ fn report(index: usize, verdict: Verdict, stage_samples: u64) -> GuardReport {
         margin: None,
         quantile: None,
         limit: None,
+        edge: None,
         verdict,
         evidence: None,
         reason: matches!(verdict, Verdict::Harm | Verdict::Hold).then(|| format!("why {}", guard.name)),
@@ -34,7 +35,7 @@ fn report(index: usize, verdict: Verdict, stage_samples: u64) -> GuardReport {
 }
 
 fn reports(stage_samples: u64) -> Vec<GuardReport> {
-    (0..4).map(|index| report(index, Verdict::Fine, stage_samples)).collect()
+    (0..5).map(|index| report(index, Verdict::Fine, stage_samples)).collect()
 }
 
 struct Case {
@@ -167,8 +168,8 @@ fn harm_takes_it_back_at_any_time_even_paused() {
     for (paused, seconds) in [(false, 10), (true, 10), (false, 9_000)] {
         let mut case = Case { paused, ..Case::new(seconds, 0) };
         case.reports[0] = report(0, Verdict::Harm, 500);
-        case.reports[2] = report(2, Verdict::Harm, 500);
-        case.reports[3] = report(3, Verdict::Hold, 500);
+        case.reports[3] = report(3, Verdict::Harm, 500);
+        case.reports[4] = report(4, Verdict::Hold, 500);
         let expected = Decision::RollBack { guard: Some("error limit".into()), reason: "why error limit".into() };
         assert_eq!(case.decide(), expected, "the guard with the strongest evidence");
     }

@@ -1,4 +1,4 @@
-use bellwether_core::window::{CONTROL, Summary, TREATMENT};
+use bellwether_core::window::{CONTROL, Summary, TREATMENT, bucket_of};
 use chrono::{DateTime, Utc};
 
 use crate::canary::picture::Point;
@@ -97,6 +97,7 @@ fn figure(report: &GuardReport, summary: &Summary) -> Option<f64> {
     match (report.test, summary) {
         (Test::RatioVsControl | Test::RatioLimit, Summary::Ratio(ratio)) => part(ratio.k, ratio.n),
         (Test::MeanVsControl, Summary::Values(values)) => (values.n > 0).then_some(values.mean),
+        (Test::TailVsControl, Summary::Values(values)) => part(values.above_bucket(bucket_of(report.edge?))?, values.n),
         (Test::QuantileLimit, Summary::Values(values)) => part(values.above(report.limit?)?, values.n),
         _ => None,
     }

@@ -56,6 +56,12 @@ fn compares(report: &GuardReport) -> String {
         Test::RatioVsControl => format!("{} against control", rate_name(metric)),
         Test::MeanVsControl if metric == REQUEST_DURATION_MS => "mean latency against control".to_owned(),
         Test::MeanVsControl => format!("mean of {metric} against control"),
+        Test::TailVsControl => {
+            let values = if metric == REQUEST_DURATION_MS { "slowest requests" } else { metric };
+            let quantile = report.quantile.unwrap_or_default();
+            let edge = report.edge.map_or_else(String::new, |edge| format!(", {}", amount(metric, edge)));
+            format!("{values} above control's p{}{edge}", display::share(quantile * 100.0).trim_end_matches(" %"))
+        }
         Test::RatioLimit => format!("{} against a limit", rate_name(metric)),
         Test::QuantileLimit => {
             let values = if metric == REQUEST_DURATION_MS { "latencies" } else { metric };
@@ -76,7 +82,7 @@ fn allowed(report: &GuardReport) -> Option<f64> {
     match report.test {
         Test::RatioLimit => report.limit,
         Test::QuantileLimit => report.quantile.map(|quantile| 1.0 - quantile),
-        Test::RatioVsControl | Test::MeanVsControl => None,
+        Test::RatioVsControl | Test::MeanVsControl | Test::TailVsControl => None,
     }
 }
 

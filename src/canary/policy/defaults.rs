@@ -5,6 +5,8 @@ use super::{Action, Gate, Guard, Limit, NoData, Policy, Stage, Test};
 
 /// Users stick to their arm, so two healthy cohorts differ a little for ever.
 pub(super) const MARGIN: f64 = 0.05;
+/// The rarest values differ most.
+pub(super) const TAIL_MARGIN: f64 = 0.2;
 
 pub(super) fn treatment() -> String {
     "on".to_owned()
@@ -48,7 +50,7 @@ pub(super) fn default_stages() -> Vec<Stage> {
         .collect()
 }
 
-/// Errors and mean latency against control, errors above 5 %, and a p99 above two seconds.
+/// Errors, mean latency and the slowest requests against control, errors above 5 %, and a p99 above two seconds.
 pub(super) fn default_guards() -> Vec<Guard> {
     let guard = |name: &str, metric: &str, test| Guard {
         name: name.to_owned(),
@@ -63,6 +65,7 @@ pub(super) fn default_guards() -> Vec<Guard> {
     vec![
         Guard { margin: Some(MARGIN), ..guard("errors", REQUEST_ERROR, Test::RatioVsControl) },
         Guard { margin: Some(MARGIN), ..guard("latency", REQUEST_DURATION_MS, Test::MeanVsControl) },
+        Guard { margin: Some(TAIL_MARGIN), ..guard("tail", REQUEST_DURATION_MS, Test::TailVsControl) },
         Guard { limit: Some(Limit::Number(0.05)), ..guard("error limit", REQUEST_ERROR, Test::RatioLimit) },
         Guard {
             quantile: Some(0.99),

@@ -101,7 +101,7 @@ fn guards(guards: &[Guard]) -> Vec<Fault> {
             let (kind, tests) = if is_of_ratio {
                 ("a ratio", "`ratio_vs_control` and `ratio_limit`")
             } else {
-                ("a value", "`mean_vs_control` and `quantile_limit`")
+                ("a value", "`mean_vs_control`, `tail_vs_control` and `quantile_limit`")
             };
             fault("/test", format!("`{}` is {kind}: its tests are {tests}", guard.metric));
         }

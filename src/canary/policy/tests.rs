@@ -44,9 +44,9 @@ fn what_is_left_out_takes_its_default() {
     assert_eq!(stages, [(1.0, 30, 1_000), (10.0, 30, 1_000), (25.0, 60, 1_000), (50.0, 60, 1_000), (100.0, 30, 1_000)]);
     assert_eq!(
         policy.guards.iter().map(|g| g.name.as_str()).collect::<Vec<_>>(),
-        ["errors", "latency", "error limit", "p99 limit"]
+        ["errors", "latency", "tail", "error limit", "p99 limit"]
     );
-    assert_eq!(policy.alpha_shares(), [0.0025; 4]);
+    assert_eq!(policy.alpha_shares(), [0.002; 5]);
 
     let policy = read(
         &json!({"stages": [{"percentage": 5}], "guards": [{"name": "g", "metric": "m", "test": "mean_vs_control"}]}),
@@ -89,7 +89,6 @@ fn what_is_unknown_is_refused_by_both_readers() {
         json!({"stages": [{}]}),
         json!({"stages": [{"percentage": 1, "minimum_seconds": -1}]}),
         json!({"stages": [{"percentage": 1, "gate": "maybe"}]}),
-        json!({"guards": [{"name": "g", "metric": "m", "test": "tail_vs_control"}]}),
         json!({"guards": [{"name": "g", "metric": "m", "test": "resource_limit", "limit": 1}]}),
         json!({"guards": [{"name": "g", "metric": "m", "test": "ratio_limit", "limit": "5 %"}]}),
         json!({"guards": [{"name": "g", "metric": "m", "test": "ratio_limit", "limit": {"flag": "f", "factor": 1}}]}),
@@ -164,8 +163,8 @@ fn the_bounds_of_a_policy() {
     }
     for weight in [f64::NAN, f64::INFINITY, -1.0, 1e-300] {
         let mut policy = Policy::default();
-        policy.guards[2].weight = weight;
-        assert_eq!(pointers(&policy), ["/guards/2/weight"], "{weight}");
+        policy.guards[3].weight = weight;
+        assert_eq!(pointers(&policy), ["/guards/3/weight"], "{weight}");
     }
     let guard = Policy::default().guards.remove(0);
     let many = (0..21).map(|i| Guard { name: i.to_string(), ..guard.clone() }).collect();
@@ -176,25 +175,25 @@ fn the_bounds_of_a_policy() {
 fn limits_come_from_numbers_and_flags() {
     let limited = |limit: Value| {
         let mut policy = Policy::default();
-        policy.guards[2].limit = Some(serde_json::from_value(limit).unwrap());
+        policy.guards[3].limit = Some(serde_json::from_value(limit).unwrap());
         policy
     };
     let flags = |key: &str| (key == "threshold").then_some(5.0);
-    assert_eq!(Policy::default().resolve_limits(flags).unwrap(), [None, None, Some(0.05), Some(2_000.0)]);
+    assert_eq!(Policy::default().resolve_limits(flags).unwrap(), [None, None, None, Some(0.05), Some(2_000.0)]);
     let policy = limited(json!({"flag": "threshold", "scale": 0.01}));
-    assert_eq!(policy.resolve_limits(flags).unwrap(), [None, None, Some(0.05), Some(2_000.0)]);
+    assert_eq!(policy.resolve_limits(flags).unwrap(), [None, None, None, Some(0.05), Some(2_000.0)]);
     for limit in [json!({"flag": "threshold"}), json!({"flag": "gone", "scale": 0.01})] {
         let faults = limited(limit).resolve_limits(flags).unwrap_err();
-        assert_eq!(faults.iter().map(|f| f.pointer.as_str()).collect::<Vec<_>>(), ["/guards/2/limit"]);
+        assert_eq!(faults.iter().map(|f| f.pointer.as_str()).collect::<Vec<_>>(), ["/guards/3/limit"]);
     }
 }
 
 #[test]
 fn each_metric_is_watched_once_with_the_limits_of_its_quantiles() {
     let mut policy = Policy::default();
-    let p50 = Guard { name: "p50".into(), quantile: Some(0.5), ..policy.guards[3].clone() };
+    let p50 = Guard { name: "p50".into(), quantile: Some(0.5), ..policy.guards[4].clone() };
     policy.guards.extend([p50.clone(), Guard { name: "p75".into(), ..p50 }]);
-    let watched = policy.watched_metrics(&[None, None, Some(0.05), Some(2_000.0), Some(100.0), Some(2_000.0)]);
+    let watched = policy.watched_metrics(&[None, None, None, Some(0.05), Some(2_000.0), Some(100.0), Some(2_000.0)]);
     let watched: Vec<_> = watched.into_iter().map(|w| (w.metric, w.limits)).collect();
     assert_eq!(watched, [("request.error".into(), vec![]), ("request.duration_ms".into(), vec![100.0, 2_000.0])]);
 }
@@ -202,9 +201,9 @@ fn each_metric_is_watched_once_with_the_limits_of_its_quantiles() {
 #[test]
 fn guards_start_only_with_their_limits() {
     let policy = Policy::default();
-    let states = policy.start_guards(&[None, None, Some(0.05), Some(2_000.0)], 10).unwrap();
-    assert_eq!(states.len(), 4);
-    assert!((states[0].threshold() - 400.0_f64.ln()).abs() < 1e-12);
-    let faults = policy.start_guards(&[None, None, Some(1.5)], 10).unwrap_err();
-    assert_eq!(faults.iter().map(|f| f.pointer.as_str()).collect::<Vec<_>>(), ["/guards/2/limit", "/guards/3/limit"]);
+    let states = policy.start_guards(&[None, None, None, Some(0.05), Some(2_000.0)], 10).unwrap();
+    assert_eq!(states.len(), 5);
+    assert!((states[0].threshold() - 500.0_f64.ln()).abs() < 1e-12);
+    let faults = policy.start_guards(&[None, None, None, Some(1.5)], 10).unwrap_err();
+    assert_eq!(faults.iter().map(|f| f.pointer.as_str()).collect::<Vec<_>>(), ["/guards/3/limit", "/guards/4/limit"]);
 }

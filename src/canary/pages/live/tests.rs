@@ -1,6 +1,8 @@
 use std::collections::BTreeSet;
 
-use bellwether_core::window::{CONTROL, REQUEST_DURATION_MS, REQUEST_ERROR, Ratio, Summary, TREATMENT, Values};
+use bellwether_core::window::{
+    CONTROL, REQUEST_DURATION_MS, REQUEST_ERROR, Ratio, Summary, TREATMENT, Values, bucket_of,
+};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::*;
@@ -46,7 +48,7 @@ fn latencies(n: u64, mean: f64) -> Summary {
         min: mean - 20.0,
         max: mean + 20.0,
         above: vec![(2_000.0, 0)],
-        ..Values::default()
+        histogram: std::collections::BTreeMap::from([(bucket_of(mean), n)]),
     })
 }
 
