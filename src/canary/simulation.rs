@@ -76,15 +76,8 @@ impl Simulation {
             let chi = Normal::new(size - 1.0, (2.0 * size).sqrt()).unwrap().sample(&mut self.random).max(0.0);
             let above = Binomial::new(n, traffic.slow).unwrap().sample(&mut self.random);
             let histogram = self.histogram(n, traffic.tail);
-            let values = Values {
-                n,
-                histogram,
-                mean,
-                m2: SD * SD * chi,
-                min: 1.0,
-                max: 5_000.0,
-                above: vec![(2_000.0, above)],
-            };
+            let values =
+                Values { n, histogram, mean, m2: SD * SD * chi, min: 1.0, max: 5_000.0, above: vec![(2_000.0, above)] };
             window.add(arm, REQUEST_DURATION_MS, &Summary::Values(values));
         }
         for guard in &mut self.guards {
