@@ -63,7 +63,7 @@ for (const theme of ['light', 'dark']) {
     const page = await open(SEEDED, { theme });
     await badge(page, 'draft').waitFor();
     assert.equal(await page.locator('.stages li').count(), 5);
-    assert.equal(await page.locator('.guard').count(), 4);
+    assert.equal(await page.locator('.guard').count(), 5);
     assert.deepEqual(await accessibilityFaults(page), []);
     await keepScreenshots(page, `canary-draft-${theme}`);
     assert.deepEqual(page.faults, []);
